@@ -1,0 +1,53 @@
+"""The port through which the API has programs run."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from executor.messages import ExecutorStatus, RunReport, RunRequest
+
+
+class DispatchError(Exception):
+    """A run could not be carried to an executor and back."""
+
+
+class ExecutorsUnavailableError(DispatchError):
+    """The broker does not answer, or no executor is alive. Safe to retry."""
+
+
+class ExecutorLostError(DispatchError):
+    """The executor vanished during the run, twice. Nothing was stored; safe to retry."""
+
+
+class RunTimedOutError(DispatchError):
+    """No report came before the run's deadline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What the dispatcher sees of broker and executors."""
+
+    broker_up: bool
+    executors: tuple[ExecutorStatus, ...]
+
+
+@runtime_checkable
+class Dispatcher(Protocol):
+    """Carries a run to an executor and its report back."""
+
+    async def run(self, request: RunRequest) -> RunReport:
+        """Have `request` run; return its report.
+
+        A run whose executor died is sent once more: it has no effect outside its sandbox
+        before its outputs are stored, and those lie under a session id that no client has
+        seen. When the caller is cancelled (its client left), the run is cancelled too.
+
+        Raises:
+            ExecutorsUnavailableError: Nobody can take it; nothing was started.
+            ExecutorLostError: The executor died, and so did the second one.
+            RunTimedOutError: `request.deadline` passed.
+        """
+        ...
+
+    async def readiness(self) -> Readiness:
+        """Say what is up, within a second; never raises."""
+        ...

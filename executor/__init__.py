@@ -1,0 +1,1 @@
+"""Runs programs in sandboxes, and keeps the files they leave behind."""

@@ -1,0 +1,148 @@
+"""What crosses the broker: one message in, one report out. JSON, and nothing else."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storage.records import ID_PATTERN, FileEntry
+
+TASK_NAME = "executor.run_code"
+"""On the wire: moving the module must not rename the task."""
+
+QUEUE_NAME = "code-command.runs"
+
+MAX_CODE_BYTES = 4 * 1024 * 1024
+"""Longest program, in bytes of UTF-8. LibreChat's write-file tool sends file contents as
+code, so a few MB are wanted; more belongs into an upload. The message travels through the
+broker, which holds it in memory."""
+
+MAX_ARGS = 256
+MAX_ARG_CHARS = 32_768
+
+
+class RunRequest(BaseModel):
+    """One program to run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    """Chosen by the API; also the Celery task's id."""
+    session_id: str = Field(pattern=ID_PATTERN)
+    """Fresh; everything that the program leaves behind is stored under it."""
+    tenant: str
+    user: str
+    language: str
+    """A canonical language name: `py` or `bash`, never an alias."""
+    code: str
+    args: tuple[str, ...] = ()
+    inputs: tuple[FileEntry, ...] = ()
+    """Resolved by the API: existing, unexpired, of this tenant, with distinct names."""
+    deadline: float
+    """Unix time, seconds. Nobody waits for a report after it, so a message found later is
+    dropped."""
+
+
+class Stopped(StrEnum):
+    """Why the sandbox ended a program; the values are the contract's `status` (2.2)."""
+
+    TIME = "TO"
+    STDOUT = "OL"
+    MEMORY = "SG"
+
+
+class SkippedFile(BaseModel):
+    """A file that the program left behind and that was not kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    reason: str
+
+
+class Finished(BaseModel):
+    """The program ended, by itself or by its limits. A failing program is a result."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["finished"] = "finished"
+    exit_code: int | None
+    """`None` when a signal ended it."""
+    signal: str | None = None
+    """Such as `SIGKILL`."""
+    stopped: Stopped | None = None
+    message: str | None = None
+    """The sandbox's remark, such as `Time limit exceeded`."""
+    stdout: str
+    stderr: str
+    """Ends with a `[sandbox] <message>` line where there is a remark."""
+    wall_time_ms: int
+    files: tuple[FileEntry, ...] = ()
+    """New and changed files first, then inherited inputs; at most 50."""
+    deleted_files: tuple[str, ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
+    """At most 20 of them, by name."""
+    skipped_count: int = 0
+
+
+class FailureKind(StrEnum):
+    """Why there is no result. The API's error table says what each means to a client."""
+
+    SANDBOX_UNAVAILABLE = "sandbox_unavailable"
+    """None could be had, or it broke before the program began. Safe to retry."""
+    SANDBOX_LOST = "sandbox_lost"
+    """It broke while the program ran. Safe to retry: nothing was stored."""
+    INPUT_UNAVAILABLE = "input_unavailable"
+    """An input's bytes are gone. A retry fails the same way."""
+    INPUT_TOO_LARGE = "input_too_large"
+    """The inputs do not fit into the workspace. A retry fails the same way."""
+    STORAGE_UNAVAILABLE = "storage_unavailable"
+    """Object storage failed while inputs were read or outputs stored. Safe to retry."""
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    """Its turn came too late, or its outputs took too long."""
+    CANCELLED = "cancelled"
+    """The client left."""
+
+
+class Failed(BaseModel):
+    """The service failed, not the program."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["failed"] = "failed"
+    kind: FailureKind
+
+
+class RunReport(BaseModel):
+    """How one run went."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    result: Finished | Failed = Field(discriminator="outcome")
+
+
+class ExecutorStatus(BaseModel):
+    """An executor's sign of life, kept in Redis for a few seconds (see `HEARTBEAT_*`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instance_id: str
+    """Also the Celery node's host part, `executor@<instance_id>`: new at every start."""
+    host: str
+    engine: Literal["up", "down"]
+    """Whether the container engine answers."""
+    detail: str = ""
+    """What is wrong, for an operator. Never sent to a client."""
+    ready_sandboxes: int
+    running: int
+    capacity: int
+
+
+HEARTBEAT_KEY_PREFIX = "code-command:executor:"
+HEARTBEAT_INTERVAL_S = 2.0
+HEARTBEAT_TTL_S = 7
+"""Three missed beats: an executor that was killed is known to be gone after this."""
+
+CANCEL_COMMAND = "cancel_run"
+"""Name of the Celery remote-control command that ends a run, with argument `run_id`."""
