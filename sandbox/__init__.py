@@ -1,0 +1,1 @@
+"""What goes into the sandbox image. Standard library only: it runs inside."""

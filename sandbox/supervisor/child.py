@@ -1,0 +1,143 @@
+"""What happens between the fork and the user's first line. Runs in the child only."""
+
+import atexit
+import builtins
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import types
+from typing import NoReturn
+
+from .workspace import WORKSPACE
+
+PASSED_ON = frozenset(
+    {
+        "HOME",
+        "LANG",
+        "LOGNAME",
+        "MPLBACKEND",
+        "MPLCONFIGDIR",
+        "MATPLOTLIBRC",
+        "MKL_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "PATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONPATH",
+        "PYTHONUNBUFFERED",
+        "TERM",
+        "TZ",
+        "USER",
+    }
+)
+"""The environment of programs is these variables of the image, and no others."""
+
+PR_SET_DUMPABLE = 4
+_OUT_OF_MEMORY_FIRST = "1000"
+
+
+def set_dumpable(*, dumpable: bool) -> None:
+    """Say whether processes of the same uid may look into this one.
+
+    The supervisor and the program share a uid, so that the one may kill the other and read
+    its files with no capability at all. What keeps the program out of the supervisor's
+    memory and descriptors (`/proc/1/mem`, `/proc/1/fd`, ptrace) is this flag: prctl(2).
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_DUMPABLE, int(dumpable), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
+
+
+def confine(stdio: tuple[int, int, int], *, open_files: int) -> None:
+    """Turn this process into the program's: session, descriptors, limits, environment."""
+    os.setsid()
+    for target, descriptor in enumerate(stdio):
+        os.dup2(descriptor, target)
+    # The supervisor's frames, and everything else: the program gets three descriptors.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+    # Its own memory is its own business; without this its /proc files belong to root, and
+    # neither /dev/stdout nor the next line would work.
+    set_dumpable(dumpable=True)
+    # When memory runs out the kernel shall take the program, not PID 1.
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(_OUT_OF_MEMORY_FIRST)
+    for name in os.environ.keys() - PASSED_ON:
+        del os.environ[name]
+    os.environ["PWD"] = WORKSPACE
+    os.chdir(WORKSPACE)
+    os.umask(0o022)
+
+
+def execute(command: tuple[str, ...]) -> NoReturn:
+    """Become `command`. 127 if it does not exist, as a shell would say, else 126."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it; `yes | head` must not.
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+    except (OSError, ValueError) as fault:
+        os.write(2, f"{command[0]}: {fault}\n".encode())
+        os._exit(127 if isinstance(fault, FileNotFoundError) else 126)
+
+
+def run_python(path: str, args: tuple[str, ...]) -> NoReturn:
+    """Run the file at `path` as `python3 path args` would, in this very interpreter.
+
+    What the supervisor has imported is there already; nothing else of it is. Ends the
+    process with the exit code that Python would give.
+    """
+    main = types.ModuleType("__main__")
+    main.__dict__.update({"__file__": path, "__builtins__": builtins, "__cached__": None})
+    for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
+        del sys.modules[name]
+    sys.modules["__main__"] = main
+    sys.argv = [path, *args]
+    sys.path[0] = os.path.dirname(path)
+    status = _run(path, main)
+    # What the interpreter does at its end, less the time it takes to free every module.
+    try:
+        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - no public name
+        atexit._run_exitfuncs()  # type: ignore[attr-defined] # noqa: SLF001 - as above
+    except BaseException as error:  # noqa: BLE001 - reported as Python reports it
+        sys.excepthook(type(error), error, error.__traceback__)
+    status = _flush(status)
+    os._exit(status)
+
+
+def _run(path: str, main: types.ModuleType) -> int:
+    try:
+        with open(path, "rb") as file:
+            code = compile(file.read(), path, "exec", dont_inherit=True)
+        exec(code, main.__dict__)  # noqa: S102 - this is what the sandbox is for
+    except SystemExit as leaving:
+        return _exit_status(leaving.code)
+    except BaseException as error:  # noqa: BLE001 - every end of a program is a result
+        traceback = error.__traceback__
+        error.__traceback__ = traceback.tb_next if traceback else None  # Less our own frame.
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def _exit_status(code: object) -> int:
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)  # noqa: T201 - as Python does for sys.exit("text")
+    return 1
+
+
+def _flush(status: int) -> int:
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return status or 120  # Python's own code for output that could not be flushed.
+    return status

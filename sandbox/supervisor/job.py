@@ -1,0 +1,52 @@
+"""What the executor asks for, as the supervisor sees it."""
+
+from typing import NamedTuple, cast
+
+from .frames import Frame, FrameError, decode_json
+
+
+class Limits(NamedTuple):
+    """What one run may use. The executor checks the same figures again on its side."""
+
+    wall_time_s: float
+    stdout_bytes: int
+    """More than this ends the program (librechat-contract 6.1, `OL`)."""
+    stderr_bytes: int
+    """More than this is cut; the program goes on."""
+    file_bytes: int
+    """Largest file that is kept."""
+    files: int
+    """Most files that are kept."""
+    depth: int
+    """Most levels of a kept file's path."""
+    path_chars: int
+    open_files: int
+
+
+class Job(NamedTuple):
+    """One program and how to run it."""
+
+    language: str
+    args: tuple[str, ...]
+    limits: Limits
+
+
+def parse_job(frame: Frame) -> Job:
+    """Read a JOB frame.
+
+    Raises:
+        FrameError: It does not have the fields of this protocol version.
+    """
+    fields = decode_json(frame)
+    try:
+        limits = cast("dict[str, int | float]", fields["limits"])
+        return Job(
+            language=str(fields["language"]),
+            args=tuple(str(arg) for arg in cast("list[object]", fields["args"])),
+            limits=Limits(
+                wall_time_s=float(limits["wall_time_s"]),
+                **{name: int(limits[name]) for name in Limits._fields if name != "wall_time_s"},
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise FrameError(f"unusable job: {fault}") from fault

@@ -1,0 +1,197 @@
+"""Runs the user's program and watches it: output, time, memory, and its end."""
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn
+
+from . import child
+from .frames import CHUNK_BYTES, Kind
+from .job import Job
+from .languages import Language
+from .memory import count_oom_kills
+
+KILL_DEADLINE_S = 5.0
+"""How long to go on killing what forks faster than it dies. `kill(-1)` reaches every
+process there is at once, so more than one pass is rare."""
+
+Send = Callable[[Kind, bytes], None]
+
+
+class HostGoneError(Exception):
+    """The executor closed the connection: nobody waits for this run any more."""
+
+
+class Ended(NamedTuple):
+    """How the program came to its end."""
+
+    exit_code: int | None
+    signal: str | None
+    stopped: str | None
+    """`time`, `stdout` or `memory`, where a limit ended it."""
+    wall_time_ms: int
+    stderr_cut: bool
+
+
+class _Stream:
+    """One of the program's two outputs, passed on up to a limit."""
+
+    def __init__(self, descriptor: int, kind: Kind, limit: int, send: Send) -> None:
+        os.set_blocking(descriptor, False)
+        self.descriptor = descriptor
+        self.exceeded = False
+        self._kind = kind
+        self._left = limit
+        self._send = send
+
+    def pump(self) -> bool:
+        """Pass on what is there; return whether more may come."""
+        try:
+            data = os.read(self.descriptor, CHUNK_BYTES)
+        except BlockingIOError:
+            return True
+        if len(data) > self._left:
+            self.exceeded = True
+        if self._left and data:
+            self._send(self._kind, data[: self._left])
+        self._left = max(0, self._left - len(data))
+        return bool(data)
+
+
+class Program:
+    """One run of one program, from fork to the last byte of its output."""
+
+    def __init__(self, job: Job, language: Language, path: str, send: Send) -> None:
+        self._job = job
+        self._wakeup, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        stdin, stdin_write = os.pipe()
+        os.write(stdin_write, b"\n")  # The contract's standard input (3.4).
+        os.close(stdin_write)
+        stdout, stdout_write = os.pipe()
+        stderr, stderr_write = os.pipe()
+        self._oom_kills = count_oom_kills()
+        self._started = time.monotonic()
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._become_program(language, path, (stdin, stdout_write, stderr_write))
+        for descriptor in (stdin, stdout_write, stderr_write):
+            os.close(descriptor)
+        limits = job.limits
+        self._stdout = _Stream(stdout, Kind.STDOUT, limits.stdout_bytes, send)
+        self._stderr = _Stream(stderr, Kind.STDERR, limits.stderr_bytes, send)
+        self._status: int | None = None
+
+    def _become_program(
+        self, language: Language, path: str, stdio: tuple[int, int, int]
+    ) -> NoReturn:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            child.confine(stdio, open_files=self._job.limits.open_files)
+            if language.command is None:
+                child.run_python(path, self._job.args)
+            child.execute((*language.command, path, *self._job.args))
+        except BaseException as fault:  # noqa: BLE001 - never back into the supervisor
+            os.write(2, f"[sandbox] the program could not be started: {fault!r}\n".encode())
+            os._exit(126)
+
+    def wait(self, *, host: int) -> Ended:
+        """Watch until the program ends or a limit ends it; afterwards nothing is alive.
+
+        The program's own end is the end of the run: children that it leaves behind, even
+        those that hold its output open, are killed and do not delay the answer.
+
+        Args:
+            host: The descriptor that the executor speaks on. It has nothing to say during
+                a run, so whatever makes it readable is its end.
+
+        Raises:
+            HostGoneError: The executor is gone.
+        """
+        stopped = self._watch(host)
+        wall_time_ms = round((time.monotonic() - self._started) * 1000)
+        self._kill_everything()
+        self._drain()
+        if self._stdout.exceeded:
+            stopped = "stdout"
+        elif stopped is None and self._ran_out_of_memory():
+            stopped = "memory"
+        killed_by_us = stopped in {"time", "stdout"}
+        code = None if self._status is None else os.waitstatus_to_exitcode(self._status)
+        number = signal.SIGKILL if killed_by_us else -code if code and code < 0 else None
+        return Ended(
+            exit_code=None if number is not None else code,
+            signal=None if number is None else _signal_name(number),
+            stopped=stopped,
+            wall_time_ms=wall_time_ms,
+            stderr_cut=self._stderr.exceeded,
+        )
+
+    def _watch(self, host: int) -> str | None:
+        deadline = self._started + self._job.limits.wall_time_s
+        streams = {stream.descriptor: stream for stream in (self._stdout, self._stderr)}
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return "time"
+            ready, _, _ = select.select([self._wakeup, host, *streams], [], [], left)
+            for descriptor in ready:
+                if descriptor == host:
+                    raise HostGoneError
+                if descriptor == self._wakeup:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._wakeup, 4096)
+                elif not streams[descriptor].pump():
+                    del streams[descriptor]
+            if self._stdout.exceeded:
+                return "stdout"
+            if self._reap():
+                return None
+
+    def _reap(self) -> bool:
+        """Collect whoever has died; return whether the program is among them."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                if pid == self._pid:
+                    self._status = status
+        return self._status is not None
+
+    def _kill_everything(self) -> None:
+        """Kill every other process of the sandbox; they all run under our uid."""
+        deadline = time.monotonic() + KILL_DEADLINE_S
+        while time.monotonic() < deadline:
+            try:
+                os.kill(-1, signal.SIGKILL)
+            except ProcessLookupError:
+                break
+            self._reap()
+            time.sleep(0.0005)
+        self._reap()
+
+    def _drain(self) -> None:
+        """Read what is left in the pipes: nobody holds their other ends any more."""
+        for stream in (self._stdout, self._stderr):
+            while stream.pump() and not self._stdout.exceeded:
+                pass
+            os.close(stream.descriptor)
+
+    def _ran_out_of_memory(self) -> bool:
+        kills = count_oom_kills()
+        if kills is None or self._oom_kills is None:
+            return False
+        return kills > self._oom_kills and self._status != 0
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"  # A real-time signal.

@@ -1,0 +1,183 @@
+"""The supervisor's life: say hello, preload, take one job, report, end.
+
+A sandbox is one execution, so there is no loop: after the summary PID 1 ends, and with it
+the container. It also ends when its input closes, which is how a sandbox whose executor
+was killed disappears.
+"""
+
+import contextlib
+import os
+from collections.abc import Generator, Iterator
+from typing import NamedTuple, NoReturn
+
+from . import child
+from .frames import (
+    CHUNK_BYTES,
+    PROTOCOL_VERSION,
+    Frame,
+    FrameDecoder,
+    FrameError,
+    Kind,
+    decode_json,
+    encode,
+    encode_json,
+)
+from .job import Job, parse_job
+from .languages import LANGUAGES
+from .preload import preload_until_needed
+from .program import HostGoneError, Program
+from .workspace import Collection, InputFile, Workspace
+
+STDIN = 0
+STDOUT = 1
+
+
+class _Delivery(NamedTuple):
+    """Everything that came before RUN."""
+
+    job: Job
+    source: bytes
+    refusal: str | None
+
+
+def main() -> NoReturn:
+    """Serve one job; see the module."""
+    child.set_dumpable(dumpable=False)
+    send(Kind.HELLO, {"protocol": PROTOCOL_VERSION})
+    preload_until_needed(STDIN)
+    workspace = Workspace()
+    try:
+        delivery = _receive(workspace)
+        if delivery.refusal is None:
+            _serve(delivery, workspace)
+        else:
+            send(Kind.REFUSED, {"reason": delivery.refusal})
+    except (HostGoneError, BrokenPipeError):
+        os._exit(3)
+    except FrameError as fault:
+        os.write(2, f"protocol: {fault}\n".encode())
+        os._exit(4)
+    os._exit(0)
+
+
+def _serve(delivery: _Delivery, workspace: Workspace) -> None:
+    language = LANGUAGES[delivery.job.language]
+    try:
+        path = workspace.write_entry(language.entry_file, delivery.source)
+    except OSError as fault:
+        send(Kind.REFUSED, {"reason": fault.strerror or "the program cannot be written"})
+        return
+    ended = Program(delivery.job, language, path, send_bytes).wait(host=STDIN)
+    send(Kind.ENDED, ended._asdict())
+    _report(workspace, workspace.collect(delivery.job.limits))
+
+
+def _report(workspace: Workspace, collection: Collection) -> None:
+    for output in collection.outputs:
+        with workspace.open_output(output.name) as file:
+            send(Kind.OUTPUT, {"name": output.name, "size": output.size_bytes})
+            left = output.size_bytes
+            while left:
+                data = file.read(min(CHUNK_BYTES, left))
+                if not data:
+                    raise FrameError(f"{output.name!r} shrank while it was read")
+                send_bytes(Kind.DATA, data)
+                left -= len(data)
+    send(
+        Kind.SUMMARY,
+        {
+            "unchanged": collection.unchanged,
+            "deleted": collection.deleted,
+            "skipped": collection.skipped,
+            "skipped_count": collection.skipped_count,
+        },
+    )
+
+
+def _receive(workspace: Workspace) -> _Delivery:
+    """Take the job, its source and its inputs, up to RUN."""
+    frames = _frames()
+    job = parse_job(_expect(frames, Kind.JOB))
+    source = bytearray()
+    inputs = _Inputs(workspace)
+    for frame in frames:
+        match frame.kind:
+            case Kind.SOURCE:
+                source += frame.payload
+            case Kind.FILE:
+                inputs.begin(str(decode_json(frame)["name"]))
+            case Kind.DATA:
+                inputs.write(frame.payload)
+            case Kind.RUN:
+                inputs.finish()
+                return _Delivery(job, bytes(source), inputs.refusal)
+            case _:
+                raise FrameError(f"{frame.kind.name} is out of order")
+    raise HostGoneError
+
+
+class _Inputs:
+    """Writes inputs as they come.
+
+    Those that do not fit are read on to the end and refused only then: an executor that is
+    still sending would otherwise wait for ever.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._file: InputFile | None = None
+        self.refusal: str | None = None
+
+    def begin(self, name: str) -> None:
+        self.finish()
+        with self._refusing():
+            self._file = self._workspace.begin_input(name)
+
+    def write(self, data: bytes) -> None:
+        if self.refusal is None and self._file is not None:
+            with self._refusing():
+                self._file.write(data)
+
+    def finish(self) -> None:
+        if self._file is not None:
+            with self._refusing():
+                self._file.finish()
+            self._file = None
+
+    @contextlib.contextmanager
+    def _refusing(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as fault:
+            self.refusal = self.refusal or fault.strerror or "an input cannot be written"
+
+
+def _expect(frames: Iterator[Frame], kind: Kind) -> Frame:
+    frame = next(frames, None)
+    if frame is None:
+        raise HostGoneError
+    if frame.kind is not kind:
+        raise FrameError(f"{frame.kind.name} where {kind.name} belongs")
+    return frame
+
+
+def _frames() -> Iterator[Frame]:
+    decoder = FrameDecoder()
+    while data := os.read(STDIN, CHUNK_BYTES):
+        yield from decoder.feed(data)
+
+
+def send(kind: Kind, fields: dict[str, object]) -> None:
+    """Send a control frame. Raises `BrokenPipeError` when the executor is gone."""
+    _write(encode_json(kind, fields))
+
+
+def send_bytes(kind: Kind, data: bytes) -> None:
+    """Send a frame of raw bytes. Raises `BrokenPipeError` when the executor is gone."""
+    _write(encode(kind, data))
+
+
+def _write(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(STDOUT, view) :]
