@@ -1,0 +1,58 @@
+"""`python -m executor`: one executor, until SIGTERM."""
+
+import logging
+import sys
+from typing import Any
+
+from celery import signals
+from storage.configuration import ConfigurationError, load_settings
+
+from executor.docker_assets import SharedAssetsError
+from executor.messages import QUEUE_NAME
+from executor.service import ExecutorService
+from executor.settings import ExecutorSettings
+from executor.tasks import app, wire
+
+SHUTDOWN_GRACE_S = 8.0
+"""What a run may take to end by itself once the executor was told to stop."""
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    try:
+        settings = load_settings(ExecutorSettings)
+        service = ExecutorService(settings)
+    except (ConfigurationError, SharedAssetsError) as fault:
+        print(fault, file=sys.stderr)  # noqa: T201 - the log is not set up yet
+        return 2
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    wire(service, settings)
+
+    def on_shutdown(**_: Any) -> None:
+        service.cancel_all_after(SHUTDOWN_GRACE_S)
+
+    signals.worker_shutting_down.connect(on_shutdown, weak=False)
+    service.start()
+    try:
+        app.worker_main(
+            [
+                "worker",
+                "--pool=threads",
+                f"--concurrency={settings.executor_concurrency}",
+                f"--hostname=executor@{service.instance_id}",
+                f"--queues={QUEUE_NAME}",
+                f"--loglevel={settings.log_level}",
+                "--without-gossip",
+                "--without-mingle",
+                "--without-heartbeat",
+            ]
+        )
+    finally:
+        service.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""What a sandbox says, checked: every byte that comes out of one is a claim, not a fact."""
+
+import unicodedata
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from executor.messages import SkippedFile, Stopped
+from executor.sandbox import SandboxLostError
+from sandbox.supervisor.frames import PROTOCOL_VERSION, Frame
+from sandbox.supervisor.workspace import MAX_NAMED_SKIPS, is_presentable
+
+MAX_INPUTS = 256
+MAX_PATH_CHARS = 256
+
+
+def _canonical(name: str) -> str:
+    parts = name.split("/")
+    if not name or any(part in {"", ".", ".."} for part in parts) or not is_presentable(name):
+        raise ValueError("not a canonical relative path")
+    return name
+
+
+def printable(text: str) -> str:
+    """Return `text` with everything that is no visible character escaped.
+
+    For names that are shown but never used as paths.
+    """
+    return "".join(
+        character
+        if unicodedata.category(character)[0] != "C"
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+Name = Annotated[str, Field(max_length=MAX_PATH_CHARS), AfterValidator(_canonical)]
+Shown = Annotated[str, Field(max_length=6 * MAX_PATH_CHARS), AfterValidator(printable)]
+
+
+class _Claim(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+class HelloClaim(_Claim):
+    """The first frame: a supervisor that speaks our protocol."""
+
+    protocol: Literal[1]
+
+
+class EndedClaim(_Claim):
+    """How the program ended."""
+
+    exit_code: int | None = Field(ge=0, le=255)
+    signal: str | None = Field(pattern=r"^SIG[A-Z0-9+-]{1,12}$")
+    stopped: Literal["time", "stdout", "memory"] | None
+    wall_time_ms: int = Field(ge=0, le=24 * 3600 * 1000)
+    stderr_cut: bool
+
+
+class OutputClaim(_Claim):
+    """An output file is about to follow."""
+
+    name: Name
+    size: int = Field(ge=0)
+
+    @property
+    def depth(self) -> int:
+        """Levels of the path."""
+        return len(PurePosixPath(self.name).parts)
+
+
+class SummaryClaim(_Claim):
+    """What became of the other files."""
+
+    unchanged: tuple[Name, ...] = Field(max_length=MAX_INPUTS, strict=False)
+    deleted: tuple[Name, ...] = Field(max_length=MAX_INPUTS, strict=False)
+    skipped: tuple[tuple[Shown, Shown], ...] = Field(max_length=MAX_NAMED_SKIPS, strict=False)
+    skipped_count: int = Field(ge=0)
+
+    def skipped_files(self) -> tuple[SkippedFile, ...]:
+        """Return the named ones as the report carries them."""
+        return tuple(SkippedFile(name=name, reason=reason) for name, reason in self.skipped)
+
+
+class RefusedClaim(_Claim):
+    """The inputs did not fit."""
+
+    reason: Shown
+
+
+STOPPED = {"time": Stopped.TIME, "stdout": Stopped.STDOUT, "memory": Stopped.MEMORY}
+
+ClaimT = TypeVar("ClaimT", bound=_Claim)
+
+
+def read_claim(model: type[ClaimT], frame: Frame) -> ClaimT:
+    """Validate a control frame.
+
+    Raises:
+        SandboxLostError: No supervisor of protocol `PROTOCOL_VERSION` says this.
+    """
+    try:
+        return model.model_validate_json(frame.payload)
+    except ValidationError as fault:
+        raise SandboxLostError(
+            f"{frame.kind.name} is not of protocol {PROTOCOL_VERSION}"
+        ) from fault

@@ -1,0 +1,37 @@
+"""Several things at once, and one error out of them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def task_group() -> AsyncGenerator[asyncio.TaskGroup]:
+    """A task group that raises its first error itself, not a group with that error in it.
+
+    The callers' `except` clauses name single errors, and the other tasks are cancelled anyway.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as faults:
+        raise _first(faults) from None
+
+
+async def all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all of `work` side by side; return the results in order.
+
+    Raises:
+        Exception: The first error; the rest of the work is cancelled and awaited.
+    """
+    async with task_group() as group:
+        tasks = [group.create_task(piece) for piece in work]
+    return [task.result() for task in tasks]
+
+
+def _first(faults: BaseExceptionGroup[BaseException]) -> BaseException:
+    fault = faults.exceptions[0]
+    return _first(fault) if isinstance(fault, BaseExceptionGroup) else fault

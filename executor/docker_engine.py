@@ -1,0 +1,182 @@
+"""`SandboxEngine` on a Docker engine: the calls, and what their failures mean."""
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+import docker  # noqa: TID251 - this is the adapter
+import docker.errors  # noqa: TID251
+import docker.utils  # noqa: TID251
+import requests
+from typing_extensions import override
+
+from executor.docker_assets import AssetArchive, fill_volume, remove_stale_volumes
+from executor.docker_spec import container_spec, owner_filter
+from executor.docker_stream import AttachedStream
+from executor.frame_stream import FrameStream
+from executor.policy import SandboxPolicy
+from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
+from executor.supervised_sandbox import SupervisedSandbox
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CALL_TIMEOUT_S = 30
+PARALLEL_CALLS = 16
+
+UIDS = range(200_000, 260_000)
+"""One for each container, so that the kernel's per-user limits and checks keep neighbours
+apart even where a mount or a process namespace is shared by mistake."""
+
+_log = logging.getLogger(__name__)
+
+
+class DockerEngine(SandboxEngine):
+    """Makes containers that wait for a program.
+
+    `DOCKER_HOST` says which engine, as for every Docker client.
+    """
+
+    def __init__(self, policy: SandboxPolicy, *, owner: str, assets: AssetArchive) -> None:
+        self._policy = policy
+        self._owner = owner
+        self._assets = assets
+        self._assets_there = False
+        self._preparing = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="docker")
+        self._api: Any = None
+        self._uids = itertools.cycle(UIDS)
+        for _ in range(secrets.randbelow(len(UIDS))):
+            next(self._uids)
+        self._own: set[str] = set()
+
+    @override
+    async def create(self) -> Sandbox:
+        config = container_spec(
+            self._policy,
+            uid=next(self._uids),
+            owner=self._owner,
+            shared_volume=self._assets.volume,
+        )
+        api = await self._connected()
+        await self._bring_assets(api)
+        name = f"code-command-{secrets.token_hex(8)}"
+        self._own.add(name)
+        try:
+            await self._call(api.create_container_from_config, config, name)
+            sandbox = await self._started(api, name)
+            await sandbox.greet()
+        except BaseException:
+            await asyncio.shield(self._remove(name))
+            raise
+        return sandbox
+
+    async def _bring_assets(self, api: Any) -> None:
+        async with self._preparing:
+            if self._assets_there:
+                return
+            labelled = {"image": self._policy.image, "owner": self._owner}
+            await self._call(partial(fill_volume, api, self._assets, **labelled))
+            keep = self._assets.volume
+            await self._call(partial(remove_stale_volumes, api, keep=keep, owner=self._owner))
+            self._assets_there = True
+
+    async def _started(self, api: Any, name: str) -> SupervisedSandbox:
+        """Attach first, start then: nothing that PID 1 says may be missed."""
+        attached = await self._call(
+            partial(api.attach_socket, name, params={"stdin": 1, "stdout": 1, "stream": 1})
+        )
+        stream = await AttachedStream.over(attached)
+        sandbox = SupervisedSandbox(
+            name,
+            FrameStream(stream),
+            was_killed_for_memory=partial(self._was_killed_for_memory, name),
+            destroy=partial(self._remove, name),
+        )
+        try:
+            await self._call(api.start, name)
+        except BaseException:
+            await stream.close()
+            raise
+        return sandbox
+
+    async def _was_killed_for_memory(self, name: str) -> bool:
+        api = await self._connected()
+        await self._call(partial(api.wait, name, timeout=CALL_TIMEOUT_S))
+        state = (await self._call(api.inspect_container, name))["State"]
+        return bool(state["OOMKilled"])
+
+    async def _remove(self, name: str) -> None:
+        try:
+            api = await self._connected()
+            await self._call(partial(api.remove_container, name, force=True, v=False))
+        except SandboxUnavailableError as fault:
+            if _status(fault) not in {404, 409}:  # Gone already, or being removed.
+                _log.warning("%s is left for the next clean-up: %s", name, fault)
+        self._own.discard(name)
+
+    @override
+    async def remove_leftovers(self) -> int:
+        api = await self._connected()
+        found = await self._call(
+            partial(api.containers, all=True, filters={"label": owner_filter(self._owner)})
+        )
+        names = [container["Names"][0].lstrip("/") for container in found]
+        leftovers = [name for name in names if name not in self._own]
+        for name in leftovers:
+            await self._remove(name)
+        return len(leftovers)
+
+    @override
+    async def check(self) -> None:
+        api = await self._connected()
+        await self._call(api.ping)
+
+    async def _connected(self) -> Any:
+        if self._api is None:
+            self._api = await self._call(_connect)
+        return self._api
+
+    async def _call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call docker-py in a thread of ours; its failures become ours."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, partial(method, *args, **kwargs))
+        except docker.errors.ImageNotFound as fault:
+            raise SandboxUnavailableError(
+                f"the engine has no image {self._policy.image}; build it: ./code-command build"
+            ) from fault
+        except (docker.errors.DockerException, requests.RequestException) as fault:
+            raise SandboxUnavailableError(f"Docker: {_first_line(fault)}") from fault
+
+    async def close(self) -> None:
+        """Let go of the engine. Sandboxes are the pool's to destroy first."""
+        if self._api is not None:
+            await self._call(self._api.close)
+        self._threads.shutdown(wait=False)
+
+
+def _connect() -> Any:
+    return docker.APIClient(
+        **docker.utils.kwargs_from_env(),
+        version="auto",
+        timeout=CALL_TIMEOUT_S,
+        max_pool_size=PARALLEL_CALLS,
+        num_pools=4,
+    )
+
+
+def _status(fault: SandboxUnavailableError) -> int | None:
+    cause = fault.__cause__
+    if not isinstance(cause, docker.errors.APIError):
+        return None
+    return cause.status_code
+
+
+def _first_line(fault: Exception) -> str:
+    return (str(fault).splitlines() or [type(fault).__name__])[0][:300]

@@ -1,0 +1,79 @@
+"""The policy in the words of the Engine API (`POST /containers/create`)."""
+
+from typing import Any
+
+from executor.policy import (
+    CPU_PERIOD_US,
+    MAX_PROCESSES,
+    SHARED,
+    SHM_BYTES,
+    WORKSPACE,
+    SandboxPolicy,
+)
+
+ROLE_LABEL = "com.code-command.role"
+OWNER_LABEL = "com.code-command.owner"
+SANDBOX_ROLE = "sandbox"
+
+
+def owner_filter(owner: str) -> list[str]:
+    """Return the label filter that finds the sandboxes of one executor."""
+    return [f"{ROLE_LABEL}={SANDBOX_ROLE}", f"{OWNER_LABEL}={owner}"]
+
+
+def container_spec(
+    policy: SandboxPolicy, *, uid: int, owner: str, shared_volume: str | None
+) -> dict[str, Any]:
+    """Return the body of the call that creates one sandbox.
+
+    No value in it comes from a request: neither names, nor the working directory
+    (CVE-2024-21626), nor the environment.
+    """
+    return {
+        "Image": policy.image,
+        "User": f"{uid}:{uid}",
+        "Hostname": "sandbox",
+        "WorkingDir": WORKSPACE,
+        "Tty": False,
+        "OpenStdin": True,
+        # When the executor dies the engine closes the supervisor's input, and it ends.
+        "StdinOnce": True,
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": False,
+        "NetworkDisabled": True,
+        "Labels": {ROLE_LABEL: SANDBOX_ROLE, OWNER_LABEL: owner},
+        "HostConfig": _host_config(policy, uid, shared_volume),
+    }
+
+
+def _host_config(policy: SandboxPolicy, uid: int, shared_volume: str | None) -> dict[str, Any]:
+    return {
+        "Runtime": policy.runtime,
+        "NetworkMode": "none",
+        "IpcMode": "private",
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "Privileged": False,
+        "SecurityOpt": ["no-new-privileges"],
+        "Memory": policy.memory_bytes,
+        "MemorySwap": policy.memory_bytes,
+        "CpuPeriod": CPU_PERIOD_US,
+        "CpuQuota": policy.cpu_quota_us,
+        "PidsLimit": MAX_PROCESSES,
+        "ShmSize": SHM_BYTES,
+        "Tmpfs": policy.tmpfs_mounts(uid),
+        "Mounts": _mounts(shared_volume),
+        # Output goes over the attached connection alone: a program that prints 10 GB must
+        # not fill the host's disk through a log file.
+        "LogConfig": {"Type": "none", "Config": {}},
+        "RestartPolicy": {"Name": "no"},
+    }
+
+
+def _mounts(shared_volume: str | None) -> list[dict[str, Any]]:
+    if shared_volume is None:
+        return []
+    volume = {"Type": "volume", "Source": shared_volume, "Target": SHARED, "ReadOnly": True}
+    # Without NoCopy the engine would copy what the image has at the target.
+    return [volume | {"VolumeOptions": {"NoCopy": True}}]

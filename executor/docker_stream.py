@@ -1,0 +1,88 @@
+"""The hijacked connection of an attached container, as a `ByteStream`."""
+
+import asyncio
+import socket
+import struct
+from typing import Any
+
+from typing_extensions import override
+
+from executor.frame_stream import ByteStream
+from executor.sandbox import SandboxUnavailableError
+
+READ_AHEAD_BYTES = 1024 * 1024
+"""How much is taken from the connection before anybody asks: one frame of the largest size."""
+
+_PIECE = struct.Struct("!BxxxI")
+_STDOUT = 1
+
+
+class AttachedStream(ByteStream):
+    """Standard input and output of a container without a terminal.
+
+    The engine puts eight bytes before each piece of output: which stream it is of, and how
+    long it is (Engine API, "Attach to a container").
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._left = 0
+
+    @classmethod
+    async def over(cls, attached: Any) -> "AttachedStream":
+        """Take over what docker-py's `attach_socket` returned.
+
+        Raises:
+            SandboxUnavailableError: The engine is reached over TLS or through docker-py's own
+                SSH client, whose channels asyncio cannot wait on. A forwarded socket works.
+        """
+        inner = getattr(attached, "_sock", None)
+        if type(inner) is not socket.socket:
+            attached.close()
+            raise SandboxUnavailableError(
+                "the engine must be reached by unix:// or tcp://; for another host, forward "
+                "its socket: ssh -NL /run/remote-docker.sock:/var/run/docker.sock HOST"
+            )
+        # A descriptor of our own: docker-py's response object may be collected at any time.
+        own = inner.dup()
+        attached.close()
+        own.setblocking(False)  # noqa: FBT003 - the library's own parameter
+        reader, writer = await asyncio.open_connection(sock=own, limit=READ_AHEAD_BYTES)
+        return cls(reader, writer)
+
+    @override
+    async def read(self) -> bytes:
+        while not self._left:
+            try:
+                stream, length = _PIECE.unpack(await self._reader.readexactly(_PIECE.size))
+            except asyncio.IncompleteReadError:
+                return b""
+            if stream == _STDOUT:
+                self._left = length
+            else:
+                await self._skip(length)
+        data = await self._reader.read(min(self._left, READ_AHEAD_BYTES))
+        self._left -= len(data)
+        return data
+
+    async def _skip(self, length: int) -> None:
+        while length:
+            data = await self._reader.read(min(length, READ_AHEAD_BYTES))
+            if not data:
+                return
+            length -= len(data)
+
+    @override
+    async def write(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    @override
+    def at_end(self) -> bool:
+        return self._reader.at_eof() or self._writer.is_closing()
+
+    @override
+    async def close(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()

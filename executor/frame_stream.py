@@ -1,0 +1,87 @@
+"""Frames over a byte stream, with the deadlines that keep a silent sandbox from holding us."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from executor.sandbox import SandboxLostError
+from sandbox.supervisor.frames import Frame, FrameDecoder, FrameError
+
+STALL_TIMEOUT_S = 30.0
+"""Longest silence outside a run: a sandbox that sends or takes nothing for this long while
+files move is given up. Attach moves hundreds of MB/s; half a core hashes 100 MB in a second."""
+
+
+class ByteStream(Protocol):
+    """The two directions of a sandbox's standard input and output."""
+
+    async def read(self) -> bytes:
+        """Return some bytes of its output; none at its end. Raises `OSError`."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send, waiting while the other side is slow. Raises `OSError`."""
+        ...
+
+    def at_end(self) -> bool:
+        """Whether the end was seen, as far as is known without waiting."""
+        ...
+
+    async def close(self) -> None:
+        """Close both directions. May be repeated."""
+        ...
+
+
+class FrameStream:
+    """Reads and writes frames on a `ByteStream`."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._frames = self._decoded()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the other side is there, as far as is known without asking."""
+        return not self._stream.at_end()
+
+    async def send(self, frame: bytes) -> None:
+        """Send one encoded frame.
+
+        Raises:
+            SandboxLostError: The sandbox is gone, or takes nothing any more.
+        """
+        try:
+            async with asyncio.timeout(STALL_TIMEOUT_S):
+                await self._stream.write(frame)
+        except (OSError, TimeoutError) as fault:
+            raise SandboxLostError("the sandbox takes nothing any more") from fault
+
+    async def receive(self, *, timeout_s: float = STALL_TIMEOUT_S) -> Frame:
+        """Return the next frame.
+
+        Raises:
+            SandboxLostError: It ended, broke the protocol, or was silent for `timeout_s`.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await anext(self._frames)
+        except StopAsyncIteration:
+            raise SandboxLostError("the sandbox ended before its report") from None
+        except FrameError as fault:
+            raise SandboxLostError(str(fault)) from fault
+        except TimeoutError as fault:
+            raise SandboxLostError(f"the sandbox was silent for {timeout_s:.0f} s") from fault
+        except OSError as fault:
+            raise SandboxLostError("the connection to the sandbox broke") from fault
+
+    async def close(self) -> None:
+        """Close the connection. May be repeated."""
+        with contextlib.suppress(OSError):
+            await self._stream.close()
+
+    async def _decoded(self) -> AsyncIterator[Frame]:
+        decoder = FrameDecoder()
+        while data := await self._stream.read():
+            for frame in decoder.feed(data):
+                yield frame

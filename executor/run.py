@@ -1,0 +1,131 @@
+"""The story of one run: claim a sandbox, bring the inputs, run, keep the outputs, report."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from storage.sessions import Sessions
+
+from executor.concurrency import all_of
+from executor.messages import Failed, FailureKind, Finished, RunReport, RunRequest
+from executor.outcome import finished
+from executor.outputs import keep_outputs
+from executor.pool import WarmPool
+from executor.sandbox import (
+    Program,
+    RunLimits,
+    Sandbox,
+    SandboxLostError,
+    SandboxRefusedError,
+    SandboxUnavailableError,
+)
+from storage.errors import StorageUnavailableError, StoredFileNotFoundError
+from storage.ports import OpenedObject
+from storage.records import FileEntry
+
+PARALLEL_OPENS = 16
+"""Inputs whose download is begun at once."""
+
+FAILURES: dict[type[Exception], FailureKind] = {
+    SandboxUnavailableError: FailureKind.SANDBOX_UNAVAILABLE,
+    SandboxLostError: FailureKind.SANDBOX_LOST,
+    SandboxRefusedError: FailureKind.INPUT_TOO_LARGE,
+    StoredFileNotFoundError: FailureKind.INPUT_UNAVAILABLE,
+    StorageUnavailableError: FailureKind.STORAGE_UNAVAILABLE,
+    TimeoutError: FailureKind.DEADLINE_EXCEEDED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Runs programs one after the other or side by side; holds nothing of any of them."""
+
+    pool: WarmPool
+    sessions: Sessions
+    limits: RunLimits
+
+    async def run(self, request: RunRequest) -> RunReport:
+        """Run one program in a sandbox of its own and keep the files it leaves behind.
+
+        Never raises for what can go wrong outside this process: that is in the report.
+        Cancelling it destroys the sandbox and whatever was stored.
+        """
+        try:
+            async with asyncio.timeout(request.deadline - time.time()):
+                result = await self._run(request)
+        except tuple(FAILURES) as fault:
+            kind = next(FAILURES[cause] for cause in type(fault).__mro__ if cause in FAILURES)
+            return RunReport(run_id=request.run_id, result=Failed(kind=kind))
+        return RunReport(run_id=request.run_id, result=result)
+
+    async def _run(self, request: RunRequest) -> Finished:
+        if sum(entry.size_bytes for entry in request.inputs) > self.limits.total_bytes:
+            raise SandboxRefusedError("the inputs are larger than the workspace")
+        async with self._prepared(request) as sandbox:
+            execution = await sandbox.run()
+            try:
+                kept = await keep_outputs(request, sandbox, self.sessions, self.limits)
+            except BaseException:
+                await asyncio.shield(self.sessions.discard(request.tenant, request.session_id))
+                raise
+        return finished(execution, kept, stderr_bytes=self.limits.stderr_bytes)
+
+    @asynccontextmanager
+    async def _prepared(self, request: RunRequest) -> AsyncGenerator[Sandbox]:
+        """Give a sandbox with program and inputs in it; destroy it afterwards.
+
+        One that broke before the program began is replaced once: a pool may hold sandboxes
+        that died while they waited, of a restart of the engine for instance.
+        """
+        try:
+            sandbox = await self._prepare(request)
+        except SandboxUnavailableError:
+            sandbox = await self._prepare(request)
+        try:
+            yield sandbox
+        finally:
+            self.pool.retire(sandbox)
+
+    async def _prepare(self, request: RunRequest) -> Sandbox:
+        async with AsyncExitStack() as downloads:
+            claim = asyncio.create_task(self.pool.claim())
+            try:
+                opened = await self._open_inputs(request, downloads)
+            except BaseException:
+                claim.add_done_callback(self._retire_claimed)
+                raise
+            sandbox = await claim
+            try:
+                await sandbox.prepare(self._program(request), self.limits)
+                for entry, download in zip(request.inputs, opened, strict=True):
+                    await sandbox.put(entry.name, download.chunks)
+            except BaseException:
+                self.pool.retire(sandbox)
+                raise
+        return sandbox
+
+    def _retire_claimed(self, claim: "asyncio.Task[Sandbox]") -> None:
+        if not claim.cancelled() and claim.exception() is None:
+            self.pool.retire(claim.result())
+
+    async def _open_inputs(
+        self, request: RunRequest, downloads: AsyncExitStack
+    ) -> list[OpenedObject]:
+        """Begin every download while the sandbox is being claimed."""
+        free = asyncio.Semaphore(PARALLEL_OPENS)
+
+        async def open_one(entry: FileEntry) -> OpenedObject:
+            async with free:
+                return await downloads.enter_async_context(
+                    self.sessions.open_file(request.tenant, entry)
+                )
+
+        return await all_of(open_one(entry) for entry in request.inputs)
+
+    @staticmethod
+    def _program(request: RunRequest) -> Program:
+        return Program(
+            language=request.language, source=request.code.encode(), args=request.args
+        )

@@ -1,0 +1,187 @@
+"""The port every sandbox engine implements, and what it may raise.
+
+A program that fails is a result; a sandbox that fails is an error:
+
+* SandboxError
+  * SandboxUnavailableError    none could be had, or it broke before the program began
+  * SandboxRefusedError        the inputs do not fit into it
+  * SandboxLostError           it broke, or broke the protocol, after the program began
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from executor.messages import SkippedFile, Stopped
+
+
+class SandboxError(Exception):
+    """The sandbox failed, not the program inside it."""
+
+
+class SandboxUnavailableError(SandboxError):
+    """No sandbox could be had, or it broke before the program began. Safe to retry."""
+
+
+class SandboxRefusedError(SandboxError):
+    """The inputs do not fit into the workspace. A retry fails the same way."""
+
+
+class SandboxLostError(SandboxError):
+    """It broke while the program ran, or said what no supervisor says.
+
+    Safe to retry as far as anybody outside can see: its outputs are not stored.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What is to be run."""
+
+    language: str
+    source: bytes
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLimits:
+    """What one run may use; told to the sandbox, and enforced on this side as well."""
+
+    wall_time_s: float
+    stdout_bytes: int
+    stderr_bytes: int
+    file_bytes: int
+    """Largest output file."""
+    total_bytes: int
+    """All output files together."""
+    files: int = 50
+    depth: int = 10
+    path_chars: int = 256
+    open_files: int = 2048
+    """These four: librechat-contract 6.1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How a program ended."""
+
+    exit_code: int | None
+    signal: str | None
+    stopped: Stopped | None
+    wall_time_ms: int
+    stdout: bytes
+    stderr: bytes
+    stderr_cut: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFile:
+    """A new or changed file, being read out of the sandbox."""
+
+    name: str
+    """A canonical relative path: already validated."""
+    size_bytes: int
+    chunks: AsyncIterator[bytes]
+    """Exactly `size_bytes`, to be read before the next file is asked for. Raises
+    `SandboxLostError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """What became of the other files."""
+
+    unchanged: frozenset[str]
+    deleted: frozenset[str]
+    skipped: tuple[SkippedFile, ...]
+    skipped_count: int
+
+
+@runtime_checkable
+class Sandbox(Protocol):
+    """One container, for one program. The methods are called once each, in this order."""
+
+    @property
+    def name(self) -> str:
+        """What the engine calls it."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be used, as far as is known without asking."""
+        ...
+
+    async def prepare(self, program: Program, limits: RunLimits) -> None:
+        """Hand over the program.
+
+        Raises:
+            SandboxUnavailableError: It is gone; another one may be tried.
+        """
+        ...
+
+    async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
+        """Put an input file into the workspace, under a canonical relative path.
+
+        Raises:
+            SandboxUnavailableError: It is gone; another one may be tried.
+            Exception: What `chunks` raises passes through; the sandbox is useless then.
+        """
+        ...
+
+    async def run(self) -> Execution:
+        """Run the program to its end, or to its limits.
+
+        Raises:
+            SandboxRefusedError: The inputs did not fit.
+            SandboxLostError: It broke.
+        """
+        ...
+
+    def outputs(self) -> AsyncIterator[OutputFile]:
+        """Read out what the program left behind, one file after the other.
+
+        Raises:
+            SandboxLostError: It broke, or announced more than the limits allow.
+        """
+        ...
+
+    @property
+    def leftovers(self) -> Leftovers:
+        """Known once `outputs` is exhausted."""
+        ...
+
+    async def destroy(self) -> None:
+        """Remove it with everything in it. May be repeated.
+
+        Never raises for a sandbox that is gone already, nor for an engine that is down:
+        leftovers are found later.
+        """
+        ...
+
+
+@runtime_checkable
+class SandboxEngine(Protocol):
+    """Makes sandboxes."""
+
+    async def create(self) -> Sandbox:
+        """Start a fresh one, able to take a program.
+
+        Raises:
+            SandboxUnavailableError: The engine is down, full, or lacks the image.
+        """
+        ...
+
+    async def remove_leftovers(self) -> int:
+        """Destroy what an earlier life of this executor left; return how many.
+
+        Raises:
+            SandboxUnavailableError: The engine is down.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Ask the engine whether it answers.
+
+        Raises:
+            SandboxUnavailableError: It does not.
+        """
+        ...

@@ -1,0 +1,153 @@
+"""The executor as one object: wired once, running in an event loop of its own thread.
+
+Celery's threads hand runs over and wait; everything that waits for Docker or S3 does so in
+the loop, where a deadline or a cancellation reaches it at any time.
+"""
+
+import asyncio
+import logging
+import socket
+import threading
+from concurrent.futures import Future
+from datetime import timedelta
+
+from storage.ids import new_id
+from storage.s3 import S3ObjectStore
+from storage.sessions import Sessions
+
+from executor.docker_assets import pack
+from executor.docker_engine import DockerEngine
+from executor.heartbeat import beat
+from executor.messages import ExecutorStatus, Failed, FailureKind, RunReport, RunRequest
+from executor.policy import SandboxPolicy
+from executor.pool import WarmPool
+from executor.run import Runner
+from executor.sandbox import RunLimits, SandboxUnavailableError
+from executor.settings import ExecutorSettings
+
+CLEANING_RETRY_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+def run_limits(settings: ExecutorSettings) -> RunLimits:
+    """Return what one run may use, as the operator set it."""
+    return RunLimits(
+        wall_time_s=settings.code_exec_timeout,
+        stdout_bytes=settings.output_max_bytes,
+        stderr_bytes=settings.output_max_bytes,
+        file_bytes=settings.max_upload_size,
+        total_bytes=settings.workspace_size_limit,
+    )
+
+
+class ExecutorService:
+    """Runs what it is handed, from any thread."""
+
+    def __init__(self, settings: ExecutorSettings) -> None:
+        self._settings = settings
+        self.instance_id = f"{settings.code_executor_id}-{new_id()[:8]}"
+        self._engine = DockerEngine(
+            SandboxPolicy.from_settings(settings),
+            owner=settings.code_executor_id,
+            assets=pack(settings.shared_assets_path),
+        )
+        self._pool = WarmPool(self._engine, size=settings.sandbox_pool_size)
+        sessions = Sessions(
+            S3ObjectStore.from_settings(settings),
+            max_age=timedelta(hours=settings.session_max_age_hours),
+        )
+        self._runner = Runner(pool=self._pool, sessions=sessions, limits=run_limits(settings))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="executor-loop")
+        self._runs: dict[str, asyncio.Task[RunReport]] = {}
+        self._life: Future[None] | None = None
+        self._stop = asyncio.Event()
+
+    def start(self) -> None:
+        """Start the loop; fill the pool and clean up in the background."""
+        self._thread.start()
+        self._life = asyncio.run_coroutine_threadsafe(self._live(), self._loop)
+
+    def stop(self) -> None:
+        """Cancel what still runs, remove every sandbox, end the loop."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        if self._life is not None:
+            self._life.result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def run(self, request: RunRequest) -> RunReport:
+        """Run a program; blocks until its report. Called from Celery's threads."""
+        return asyncio.run_coroutine_threadsafe(self._registered(request), self._loop).result()
+
+    def cancel(self, run_id: str) -> None:
+        """End a run whose client left; unknown ones are none of ours. From any thread."""
+        self._loop.call_soon_threadsafe(self._cancel, run_id)
+
+    def cancel_all_after(self, grace_s: float) -> None:
+        """Give what runs `grace_s` seconds to end by itself. From any thread."""
+        self._loop.call_soon_threadsafe(self._loop.call_later, grace_s, self._cancel_all)
+
+    def _cancel(self, run_id: str) -> None:
+        task = self._runs.get(run_id)
+        if task is not None:
+            task.cancel()
+
+    def _cancel_all(self) -> None:
+        for task in self._runs.values():
+            task.cancel()
+
+    async def _registered(self, request: RunRequest) -> RunReport:
+        task = asyncio.create_task(self._runner.run(request))
+        self._runs[request.run_id] = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            failed = Failed(kind=FailureKind.CANCELLED)
+            return RunReport(run_id=request.run_id, result=failed)
+        finally:
+            del self._runs[request.run_id]
+
+    async def _live(self) -> None:
+        """Hold the pool, the clean-up and the sign of life until `stop`."""
+        async with self._pool:
+            chores = (
+                asyncio.create_task(self._beat()),
+                asyncio.create_task(self._clean_now_and_then()),
+            )
+            await self._stop.wait()
+            self._cancel_all()
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, *self._runs.values(), return_exceptions=True)
+        await self._engine.close()
+
+    async def _beat(self) -> None:
+        await beat(
+            self._settings.result_url, self._status, engine=self._engine, pool=self._pool
+        )
+
+    def _status(self, trouble: str) -> ExecutorStatus:
+        return ExecutorStatus(
+            instance_id=self.instance_id,
+            host=socket.gethostname(),
+            engine="down" if trouble else "up",
+            detail=trouble,
+            ready_sandboxes=self._pool.ready,
+            running=len(self._runs),
+            capacity=self._settings.executor_concurrency,
+        )
+
+    async def _clean_now_and_then(self) -> None:
+        """Remove what earlier lives left: at once, then every so often."""
+        while True:
+            try:
+                removed = await self._engine.remove_leftovers()
+            except SandboxUnavailableError as fault:
+                _log.warning("leftovers cannot be looked for yet: %s", fault)
+                await asyncio.sleep(CLEANING_RETRY_S)
+                continue
+            if removed:
+                _log.info("removed %d leftovers of an earlier life", removed)
+            await asyncio.sleep(self._settings.cleanup_interval_minutes * 60)

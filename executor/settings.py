@@ -1,0 +1,53 @@
+"""What an executor is told by its environment."""
+
+import os
+import socket
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from storage.settings import StorageSettings
+
+MIB = 1024 * 1024
+
+
+class ExecutorSettings(StorageSettings):
+    """Every variable that an executor reads; upper case in the environment."""
+
+    broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    result_backend_url: SecretStr | None = None
+    """Redis or Valkey; `broker_url` where that is one."""
+
+    sandbox_image: str = Field("code-sandbox:latest", min_length=1)
+    sandbox_runtime: str = Field("runc", min_length=1)
+    """OCI runtime, as the engine knows it."""
+    sandbox_pool_size: int = Field(2, ge=0, le=200)
+    """Sandboxes that wait, preloaded. Each costs about 90 MB; 0 makes every run a cold one."""
+    executor_concurrency: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
+    """Programs that run at once."""
+
+    code_exec_timeout: float = Field(120, gt=0, le=3600)
+    """Longest run of a program, seconds."""
+    cpu_limit: float = Field(0.5, gt=0)
+    """Processors per sandbox, on average over one second."""
+    memory_limit: int = Field(256 * MIB, ge=32 * MIB)
+    """Bytes for the programs of a sandbox; the workspace's size is added to it."""
+    workspace_size_limit: int = Field(104_857_600, ge=MIB)
+    """Bytes of `/mnt/data`."""
+    output_max_bytes: int = Field(65_536, ge=1024)
+    """Most bytes of stdout, and of stderr. LibreChat assumes 64 KiB (contract 6.1)."""
+
+    shared_assets_path: Path = Path(__file__).resolve().parent.parent / "shared_assets"
+    """Folder that sandboxes see, read-only, at `/mnt/shared`."""
+    cleanup_interval_minutes: float = Field(60, gt=0)
+    """How often leftovers are looked for."""
+    code_executor_id: str = Field(
+        default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9_.-]{1,64}$"
+    )
+    """Names this executor across restarts, so that it knows its leftovers. Two executors
+    that share one engine need different ones."""
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @property
+    def result_url(self) -> str:
+        """Where results and heartbeats go."""
+        return (self.result_backend_url or self.broker_url).get_secret_value()

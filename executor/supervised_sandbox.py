@@ -1,0 +1,230 @@
+"""`Sandbox` for anything whose PID 1 is our supervisor, however its streams are reached."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+
+from typing_extensions import override
+
+from executor.claims import (
+    STOPPED,
+    EndedClaim,
+    HelloClaim,
+    OutputClaim,
+    RefusedClaim,
+    SummaryClaim,
+    read_claim,
+)
+from executor.frame_stream import FrameStream
+from executor.messages import Stopped
+from executor.sandbox import (
+    Execution,
+    Leftovers,
+    OutputFile,
+    Program,
+    RunLimits,
+    Sandbox,
+    SandboxLostError,
+    SandboxRefusedError,
+    SandboxUnavailableError,
+)
+from sandbox.supervisor.frames import CHUNK_BYTES, Frame, Kind, encode, encode_json
+
+HELLO_TIMEOUT_S = 20.0
+"""A supervisor says hello within 0.1 s of its start; on a machine in trouble, later."""
+
+RUN_GRACE_S = 5.0
+"""What a supervisor may take to end a program that is over its time. One that takes longer
+is out of our hands: its container is killed, and the program counts as over its time."""
+
+WasKilledForMemory = Callable[[], Awaitable[bool]]
+Destroy = Callable[[], Awaitable[None]]
+
+
+class SupervisedSandbox(Sandbox):
+    """Speaks the frame protocol, and believes nothing that it hears."""
+
+    def __init__(
+        self,
+        name: str,
+        stream: FrameStream,
+        *,
+        was_killed_for_memory: WasKilledForMemory,
+        destroy: Destroy,
+    ) -> None:
+        self._name = name
+        self._stream = stream
+        self._was_killed_for_memory = was_killed_for_memory
+        self._destroy = destroy
+        self._limits: RunLimits | None = None
+        self._leftovers: Leftovers | None = None
+
+    @property
+    @override
+    def name(self) -> str:
+        return self._name
+
+    @property
+    @override
+    def alive(self) -> bool:
+        return self._stream.alive
+
+    async def greet(self) -> None:
+        """Wait until the supervisor can take a job.
+
+        Raises:
+            SandboxUnavailableError: It did not come up, or speaks another protocol: then the
+                image is older or newer than this executor.
+        """
+        try:
+            hello = await self._stream.receive(timeout_s=HELLO_TIMEOUT_S)
+            read_claim(HelloClaim, hello)
+        except SandboxLostError as fault:
+            raise SandboxUnavailableError(f"sandbox {self._name}: {fault}") from fault
+
+    @override
+    async def prepare(self, program: Program, limits: RunLimits) -> None:
+        self._limits = limits
+        job: dict[str, object] = {
+            "language": program.language,
+            "args": list(program.args),
+            "limits": {
+                "wall_time_s": limits.wall_time_s,
+                "stdout_bytes": limits.stdout_bytes,
+                "stderr_bytes": limits.stderr_bytes,
+                "file_bytes": limits.file_bytes,
+                "files": limits.files,
+                "depth": limits.depth,
+                "path_chars": limits.path_chars,
+                "open_files": limits.open_files,
+            },
+        }
+        await self._deliver(encode_json(Kind.JOB, job))
+        await self._deliver_bytes(Kind.SOURCE, program.source)
+
+    @override
+    async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
+        await self._deliver(encode_json(Kind.FILE, {"name": name}))
+        async for chunk in chunks:
+            await self._deliver_bytes(Kind.DATA, chunk)
+
+    async def _deliver_bytes(self, kind: Kind, data: bytes) -> None:
+        for start in range(0, len(data), CHUNK_BYTES):
+            await self._deliver(encode(kind, data[start : start + CHUNK_BYTES]))
+
+    async def _deliver(self, frame: bytes) -> None:
+        try:
+            await self._stream.send(frame)
+        except SandboxLostError as fault:
+            raise SandboxUnavailableError(f"sandbox {self._name}: {fault}") from fault
+
+    @override
+    async def run(self) -> Execution:
+        limits = self._known_limits()
+        await self._deliver(encode(Kind.RUN))
+        output = _Captured(limits)
+        try:
+            while True:
+                frame = await self._stream.receive(timeout_s=limits.wall_time_s + RUN_GRACE_S)
+                if frame.kind is Kind.REFUSED:
+                    raise SandboxRefusedError(read_claim(RefusedClaim, frame).reason)
+                if frame.kind is Kind.ENDED:
+                    return output.ended(read_claim(EndedClaim, frame))
+                output.add(frame)
+        except SandboxLostError:
+            # PID 1 itself may be what the kernel took. That is the program's doing.
+            if await self._was_killed_for_memory():
+                return output.killed(Stopped.MEMORY)
+            raise
+
+    @override
+    async def outputs(self) -> AsyncIterator[OutputFile]:
+        limits = self._known_limits()
+        count = total_bytes = 0
+        names: set[str] = set()
+        while (frame := await self._stream.receive()).kind is Kind.OUTPUT:
+            claim = read_claim(OutputClaim, frame)
+            count += 1
+            total_bytes += claim.size
+            if (
+                count > limits.files
+                or claim.size > limits.file_bytes
+                or total_bytes > limits.total_bytes
+                or claim.depth > limits.depth
+                or claim.name in names
+            ):
+                raise SandboxLostError("the sandbox announced more than the limits allow")
+            names.add(claim.name)
+            yield OutputFile(
+                name=claim.name, size_bytes=claim.size, chunks=self._body(claim.size)
+            )
+        if frame.kind is not Kind.SUMMARY:
+            raise SandboxLostError(f"{frame.kind.name} instead of a summary")
+        summary = read_claim(SummaryClaim, frame)
+        self._leftovers = Leftovers(
+            unchanged=frozenset(summary.unchanged),
+            deleted=frozenset(summary.deleted),
+            skipped=summary.skipped_files(),
+            skipped_count=summary.skipped_count,
+        )
+
+    async def _body(self, size_bytes: int) -> AsyncIterator[bytes]:
+        left = size_bytes
+        while left:
+            frame = await self._stream.receive()
+            if frame.kind is not Kind.DATA or not 0 < len(frame.payload) <= left:
+                raise SandboxLostError("an output is not as long as announced")
+            left -= len(frame.payload)
+            yield frame.payload
+
+    @property
+    @override
+    def leftovers(self) -> Leftovers:
+        if self._leftovers is None:
+            raise RuntimeError("leftovers are known after the outputs")
+        return self._leftovers
+
+    @override
+    async def destroy(self) -> None:
+        await self._stream.close()
+        await self._destroy()
+
+    def _known_limits(self) -> RunLimits:
+        if self._limits is None:
+            raise RuntimeError("prepare comes first")
+        return self._limits
+
+
+class _Captured:
+    """The program's output so far, never more than the limits."""
+
+    def __init__(self, limits: RunLimits) -> None:
+        self._limits = limits
+        self._streams = {Kind.STDOUT: bytearray(), Kind.STDERR: bytearray()}
+        self._room = {Kind.STDOUT: limits.stdout_bytes, Kind.STDERR: limits.stderr_bytes}
+
+    def add(self, frame: Frame) -> None:
+        if frame.kind not in self._streams or len(frame.payload) > self._room[frame.kind]:
+            raise SandboxLostError(f"unexpected {frame.kind.name} during the run")
+        self._room[frame.kind] -= len(frame.payload)
+        self._streams[frame.kind] += frame.payload
+
+    def ended(self, claim: EndedClaim) -> Execution:
+        return Execution(
+            exit_code=claim.exit_code,
+            signal=claim.signal,
+            stopped=STOPPED[claim.stopped] if claim.stopped else None,
+            wall_time_ms=claim.wall_time_ms,
+            stdout=bytes(self._streams[Kind.STDOUT]),
+            stderr=bytes(self._streams[Kind.STDERR]),
+            stderr_cut=claim.stderr_cut,
+        )
+
+    def killed(self, stopped: Stopped) -> Execution:
+        return Execution(
+            exit_code=None,
+            signal="SIGKILL",
+            stopped=stopped,
+            wall_time_ms=0,
+            stdout=bytes(self._streams[Kind.STDOUT]),
+            stderr=bytes(self._streams[Kind.STDERR]),
+            stderr_cut=False,
+        )

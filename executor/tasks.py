@@ -1,0 +1,83 @@
+"""The Celery shell around a run: naming, delivery, wiring. No logic."""
+
+from typing import Any, ClassVar
+
+from celery import Celery, Task
+from celery.worker.control import control_command
+
+from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunReport, RunRequest
+from executor.service import ExecutorService
+from executor.settings import ExecutorSettings
+
+QUEUE_ALLOWANCE_S = 300
+"""Added to the longest run for the broker's visibility timeout. A message that is given back
+earlier would start a second time while the first run is healthy (measured on Redis: a timeout
+of 4 s and a task of 12 s gave three starts)."""
+
+app = Celery("code-command-executor")
+
+
+class WiredTask(Task):  # pyright: ignore[reportMissingTypeArgument] - not generic at run time
+    """A task that finds the process's executor on `service`."""
+
+    abstract = True
+    wired: ClassVar[ExecutorService | None] = None
+
+    @property
+    def service(self) -> ExecutorService:
+        """What `wire` set."""
+        if WiredTask.wired is None:
+            raise RuntimeError("wire() was not called in this process")
+        return WiredTask.wired
+
+
+def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
+    """Give the task its executor, and the app its broker."""
+    WiredTask.wired = service
+    app.conf.update(
+        broker_url=settings.broker_url.get_secret_value(),
+        result_backend=settings.result_url,
+        broker_transport_options=_transport_options(settings),
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # A broker that is away comes back.
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        result_expires=600,
+        task_acks_late=True,
+        task_track_started=True,  # Tells the API which executor has the run.
+        task_reject_on_worker_lost=True,
+        task_default_queue=QUEUE_NAME,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+    )
+
+
+def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:
+    if not settings.broker_url.get_secret_value().startswith(("redis", "valkey")):
+        return {}
+    return {
+        "visibility_timeout": settings.code_exec_timeout + QUEUE_ALLOWANCE_S,
+        # By default lost messages are looked for every 10 x 10 s.
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+    }
+
+
+@app.task(
+    name=TASK_NAME,  # On the wire: moving this module must not rename it.
+    bind=True,
+    base=WiredTask,
+    pydantic=True,
+)
+def run_code(self: WiredTask, request: RunRequest) -> RunReport:
+    """Run one program; see `executor.run`."""
+    return self.service.run(request)
+
+
+@control_command(name=CANCEL_COMMAND, args=[("run_id", str)])
+def cancel_run(_state: Any, run_id: str) -> None:
+    """End the run if this executor has it."""
+    run_code.service.cancel(run_id)
