@@ -16,6 +16,9 @@ from executor.tasks import app, wire
 SHUTDOWN_GRACE_S = 8.0
 """What a run may take to end by itself once the executor was told to stop."""
 
+CELERY_LOGS_WITH_CONTENT = ("celery.app.trace", "celery.worker.strategy")
+"""At INFO these write what a task returns: the output of users' programs."""
+
 
 def main() -> int:
     """Serve until told to stop; return the exit code."""
@@ -28,6 +31,8 @@ def main() -> int:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for name in CELERY_LOGS_WITH_CONTENT:
+        logging.getLogger(name).setLevel(logging.WARNING)
     wire(service, settings)
 
     def on_shutdown(**_: Any) -> None:

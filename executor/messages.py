@@ -24,7 +24,8 @@ MAX_ARG_CHARS = 32_768
 class RunRequest(BaseModel):
     """One program to run."""
 
-    model_config = ConfigDict(frozen=True)
+    # Whoever logs a validation error must not log the program.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     run_id: str
     """Chosen by the API; also the Celery task's id."""

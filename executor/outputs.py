@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-
-from storage.content_types import guess_content_type
-from storage.sessions import Sessions
+from datetime import UTC, datetime
 
 from executor.concurrency import task_group
 from executor.messages import RunRequest, SkippedFile
 from executor.sandbox import Leftovers, OutputFile, RunLimits, Sandbox
+from storage.content_types import content_type_of
 from storage.records import FileEntry, FileReference, Scope, SessionRecord
+from storage.sessions import Sessions
 
 PARALLEL_STORES = 4
 """Small outputs that are stored while the next one is read. Each is held in memory until
@@ -55,7 +55,7 @@ async def keep_outputs(
                 origin="execution",
                 user=request.user,
                 scope=Scope(kind="user"),  # Outputs are the user's, whatever the inputs were.
-                created_at=sessions.now(),
+                created_at=datetime.now(UTC),
                 files=files,
             ),
         )
@@ -108,7 +108,7 @@ async def _store(
         request.session_id,
         name=output.name,
         body=output.chunks if held is None else _once(held),
-        content_type=guess_content_type(output.name),
+        content_type=content_type_of(output.name),
         max_bytes=output.size_bytes,
         entity_id=known.entity_id if known else None,
     )

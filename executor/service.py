@@ -9,11 +9,6 @@ import logging
 import socket
 import threading
 from concurrent.futures import Future
-from datetime import timedelta
-
-from storage.ids import new_id
-from storage.s3 import S3ObjectStore
-from storage.sessions import Sessions
 
 from executor.docker_assets import pack
 from executor.docker_engine import DockerEngine
@@ -24,6 +19,9 @@ from executor.pool import WarmPool
 from executor.run import Runner
 from executor.sandbox import RunLimits, SandboxUnavailableError
 from executor.settings import ExecutorSettings
+from storage.ids import new_id
+from storage.s3 import S3ObjectStore
+from storage.sessions import Sessions
 
 CLEANING_RETRY_S = 5.0
 
@@ -53,10 +51,7 @@ class ExecutorService:
             assets=pack(settings.shared_assets_path),
         )
         self._pool = WarmPool(self._engine, size=settings.sandbox_pool_size)
-        sessions = Sessions(
-            S3ObjectStore.from_settings(settings),
-            max_age=timedelta(hours=settings.session_max_age_hours),
-        )
+        sessions = Sessions(S3ObjectStore(settings), max_age=settings.session_max_age)
         self._runner = Runner(pool=self._pool, sessions=sessions, limits=run_limits(settings))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor-loop")
@@ -102,12 +97,14 @@ class ExecutorService:
         task = asyncio.create_task(self._runner.run(request))
         self._runs[request.run_id] = task
         try:
-            return await task
+            report = await task
         except asyncio.CancelledError:
             failed = Failed(kind=FailureKind.CANCELLED)
-            return RunReport(run_id=request.run_id, result=failed)
+            report = RunReport(run_id=request.run_id, result=failed)
         finally:
             del self._runs[request.run_id]
+        _log_outcome(request, report)
+        return report
 
     async def _live(self) -> None:
         """Hold the pool, the clean-up and the sign of life until `stop`."""
@@ -151,3 +148,21 @@ class ExecutorService:
             if removed:
                 _log.info("removed %d leftovers of an earlier life", removed)
             await asyncio.sleep(self._settings.cleanup_interval_minutes * 60)
+
+
+def _log_outcome(request: RunRequest, report: RunReport) -> None:
+    """Say what happened, never what was run or printed."""
+    result = report.result
+    if isinstance(result, Failed):
+        outcome = f"failed: {result.kind.value}"
+    else:
+        code = result.signal or result.exit_code
+        outcome = f"ended with {code} after {result.wall_time_ms} ms, {len(result.files)} files"
+    _log.info(
+        "run %s, session %s, tenant %s, %s: %s",
+        request.run_id,
+        request.session_id,
+        request.tenant,
+        request.language,
+        outcome,
+    )
