@@ -5,13 +5,13 @@ import sys
 from typing import Any
 
 from celery import signals
-from storage.configuration import ConfigurationError, load_settings
 
 from executor.docker_assets import SharedAssetsError
 from executor.messages import QUEUE_NAME
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 from executor.tasks import app, wire
+from storage.configuration import ConfigurationError, load_settings
 
 SHUTDOWN_GRACE_S = 8.0
 """What a run may take to end by itself once the executor was told to stop."""
