@@ -1,0 +1,1 @@
+"""How the parts run together. Nothing outside `infra` and the tests imports it."""

@@ -1,0 +1,1 @@
+"""One machine, no registry, no cloud: the commands behind `./code-command`."""

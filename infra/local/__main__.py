@@ -1,0 +1,140 @@
+"""The command line behind `./code-command`.
+
+This module and what it imports at its head need the standard library only: they run before
+there is a virtual environment, to make it.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from infra.local.config import CHECKOUT, load_config
+from infra.local.console import Console
+from infra.local.dotenv import read_dotenv
+from infra.local.errors import LocalError
+from infra.local.own_python import Level, OwnPython
+
+INTERRUPTED = 130
+
+_EPILOG = """\
+Settings are read from the environment and from .env in the checkout (KEY=VALUE a line); the
+environment wins. README.md lists them.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(given)
+    if rest and options.command != "test":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if options.command in {None, "help"}:
+        parser.print_help()
+        return 0
+    console = Console()
+    try:
+        return _run(options, rest, given, console)
+    except LocalError as fault:
+        console.error(str(fault))
+        return 1
+    except KeyboardInterrupt:
+        console.plain()
+        return INTERRUPTED
+
+
+def _run(
+    options: argparse.Namespace, rest: list[str], given: list[str], console: Console
+) -> int:
+    """Make sure of what the command needs, and carry it out.
+
+    Commands are imported here: they need packages that `enter` installs first.
+    """
+    level: Level | None = options.level
+    if level is not None:
+        OwnPython().enter(level, given, console)
+    if options.reads_settings:
+        for name, value in read_dotenv(CHECKOUT / ".env").items():
+            os.environ.setdefault(name, value)
+    match options.command:
+        case "up":
+            from infra.local.up import up  # noqa: PLC0415 - see above
+
+            return up(load_config(os.environ, host=options.host, port=options.port), console)
+        case "test":
+            from infra.local.checks import run_tests  # noqa: PLC0415 - see above
+
+            return run_tests(console, rest, with_docker=not options.without_docker)
+        case "check":
+            from infra.local.checks import check  # noqa: PLC0415 - see above
+
+            return check(console)
+        case "build":
+            from infra.local.build import build  # noqa: PLC0415 - see above
+
+            return build(load_config(os.environ), console, rebuild=options.rebuild)
+        case "init":
+            from infra.local.compose_env import init  # noqa: PLC0415 - see above
+
+            return init(console)
+        case process:
+            return _become(process)
+
+
+def _become(process: str) -> NoReturn:
+    """Turn into `api` or `executor`, so that whoever started us sees that process alone."""
+    os.chdir(CHECKOUT)
+    command = (sys.executable, "-P", "-m", process)
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="code-command",
+        description="A self-hosted, sandboxed code interpreter for AI agents.",
+        epilog=_EPILOG,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(level=None, reads_settings=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+
+    def add(
+        name: str, level: Level | None, text: str, *, reads_settings: bool = True
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.set_defaults(level=level, reads_settings=reads_settings)
+        return command
+
+    up = add("up", "local", "start everything on this machine; Ctrl-C stops it")
+    up.add_argument("--host", help="address to listen on (CODE_HOST, else 127.0.0.1)")
+    up.add_argument("--port", type=_port, help="port to listen on (CODE_PORT, else 8095)")
+    test = add(
+        "test",
+        "dev",
+        "check and test everything; further arguments go to pytest",
+        reads_settings=False,
+    )
+    test.usage = "code-command test [-h] [--without-docker] [ARGUMENT OF PYTEST ...]"
+    test.add_argument(
+        "--without-docker", action="store_true", help="leave out what needs a Docker engine"
+    )
+    add("check", "dev", "lint and type-check", reads_settings=False)
+    build = add("build", "local", "build the sandbox image, where it is not up to date")
+    build.add_argument("--rebuild", action="store_true", help="build it even if it is")
+    add("init", None, "make the secrets that infra/compose.yaml needs", reads_settings=False)
+    add("api", "base", "start the API alone, with the environment's settings")
+    add("executor", "base", "start one executor alone, with the environment's settings")
+    add("help", None, "show this", reads_settings=False)
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""`build`: the sandbox image, without starting anything that lasts."""
+
+from infra.local.config import Config
+from infra.local.console import Console
+from infra.local.engine_setup import NAME as DOCKERD
+from infra.local.engine_setup import ensure_engine
+from infra.local.image import ensure_sandbox_image
+from infra.local.supervisor import Supervisor
+from infra.local.work_dir import open_work_dir
+
+
+def build(config: Config, console: Console, *, rebuild: bool) -> int:
+    """Build the image if it is not up to date, or in any case if `rebuild`.
+
+    Raises:
+        LocalError: There is no engine, or the image cannot be built.
+    """
+    work_dir = open_work_dir(config.work_dir)
+    with Supervisor(console) as supervisor:
+        ensure_engine(supervisor, console, work_dir.log(DOCKERD))
+        ensure_sandbox_image(config.sandbox_image, console.say, rebuild=rebuild)
+        console.done(f"sandbox image {config.sandbox_image} is there")
+    return 0

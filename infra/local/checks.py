@@ -1,0 +1,102 @@
+"""`check` and `test`: what must hold before a change is sent in."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.local.config import CHECKOUT, DEFAULT_SANDBOX_IMAGE
+from infra.local.console import Console
+from infra.local.engine_setup import ensure_engine
+from infra.local.image import ensure_base_image, ensure_sandbox_image
+from infra.local.supervisor import Supervisor
+
+_CHECKS = (
+    ("lint", ("ruff", "check", ".")),
+    ("format", ("ruff", "format", "--check", ".")),
+    ("types", ("pyright", "--pythonpath", sys.executable)),
+)
+
+_NOT_FOR_TESTS = (
+    "BROKER_URL",
+    "CODE_API_KEY",
+    "CODE_API_KEYS",
+    "CODE_EXECUTOR_ID",
+    "CODE_HOST",
+    "CODE_PORT",
+    "RESULT_BACKEND_URL",
+    "S3_ACCESS_KEY_ID",
+    "S3_BUCKET",
+    "S3_ENDPOINT_URL",
+    "S3_PREFIX",
+    "S3_REGION",
+    "S3_SECRET_ACCESS_KEY",
+)
+"""A developer's shell may name a service in use; tests delete what they find."""
+
+
+def check(console: Console) -> int:
+    """Run the linters and the type checker, all of them; return 0 if all are content."""
+    failed = [name for name, command in _CHECKS if not _passes(name, command, console)]
+    if failed:
+        console.error(f"failed: {', '.join(failed)}")
+        return 1
+    return 0
+
+
+def run_tests(console: Console, arguments: Sequence[str], *, with_docker: bool) -> int:
+    """Check, then test. Pytest's summary is the last thing printed.
+
+    Args:
+        console: Where progress is shown.
+        arguments: For pytest. Paths are relative to the checkout.
+        with_docker: Also run the tests that need an engine and the sandbox image, which are
+            set up first.
+
+    Returns:
+        0 if the checks and the tests all passed, else 1 or pytest's own code.
+
+    Raises:
+        LocalError: What the tests need cannot be set up.
+    """
+    lint_code = check(console)
+    if lint_code != 0:
+        console.say("running the tests all the same; the whole counts as failed")
+    work_dir = Path(tempfile.mkdtemp(prefix="code-command-test-"))
+    # Silent from here on, so that pytest has the last word.
+    with Supervisor(Console(quiet=True)) as supervisor:
+        supervisor.at_stop(lambda: shutil.rmtree(work_dir, ignore_errors=True))
+        selection = () if with_docker else ("-m", "not docker")
+        if with_docker:
+            _set_up_sandboxes(supervisor, console, work_dir)
+        command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
+        environment = _test_environment(work_dir)
+        test_code = subprocess.run(
+            command, cwd=CHECKOUT, env=environment, check=False
+        ).returncode
+    return test_code or lint_code
+
+
+def _set_up_sandboxes(supervisor: Supervisor, console: Console, work_dir: Path) -> None:
+    ensure_engine(supervisor, console, work_dir / "dockerd.log")
+    ensure_base_image(console.say)
+    image = os.environ.get("SANDBOX_IMAGE") or DEFAULT_SANDBOX_IMAGE
+    ensure_sandbox_image(image, console.say)
+    console.done(f"sandbox image {image} is there")
+
+
+def _test_environment(work_dir: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_TESTS}
+    return {**kept, "PYTHONPATH": str(CHECKOUT), "CODE_WORK_DIR": str(work_dir)}
+
+
+def _passes(name: str, command: tuple[str, ...], console: Console) -> bool:
+    console.say(f"{name}: {' '.join(command[:2])}")
+    program, *arguments = command
+    done = subprocess.run(
+        (sys.executable, "-P", "-m", program, *arguments), cwd=CHECKOUT, check=False
+    )
+    return done.returncode == 0

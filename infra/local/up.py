@@ -1,0 +1,182 @@
+"""`up`: the whole service on this machine, until Ctrl-C."""
+
+import shlex
+
+from docker.errors import DockerException  # noqa: TID251 - infra/local may talk to Docker
+from requests.exceptions import RequestException
+
+from infra.local.broker import START_TIMEOUT_S as BROKER_TIMEOUT_S
+from infra.local.broker import Broker
+from infra.local.child import Child
+from infra.local.config import Config
+from infra.local.console import Console
+from infra.local.credentials import API_KEY, kept_secret, secret_path
+from infra.local.engine import remove_containers_of
+from infra.local.engine_setup import NAME as DOCKERD
+from infra.local.engine_setup import ensure_engine
+from infra.local.errors import BadSettingError, ChildFailedError
+from infra.local.image import ensure_sandbox_image
+from infra.local.ports import is_free
+from infra.local.service import (
+    START_TIMEOUT_S,
+    api_spec,
+    executor_spec,
+    health_problem,
+    shared_environment,
+)
+from infra.local.storage_server import START_TIMEOUT_S as STORAGE_TIMEOUT_S
+from infra.local.storage_server import StorageServer
+from infra.local.supervisor import Supervisor
+from infra.local.work_dir import WorkDir, held, open_work_dir
+
+DEFAULT_BUCKET = "code-command"
+
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended before it had done its work."""
+
+
+def up(config: Config, console: Console) -> int:
+    """Start everything, keep it running, and stop it at the first signal.
+
+    Raises:
+        LocalError: It cannot be started; whatever had been started is stopped again.
+    """
+    work_dir = open_work_dir(config.work_dir)
+    is_ready = False
+    try:
+        with held(work_dir), Supervisor(console) as supervisor:
+            _refuse_taken_port(config)
+            _start(config, work_dir, supervisor, console)
+            is_ready = True
+            _introduce(config, work_dir, console)
+            supervisor.watch()
+    except KeyboardInterrupt:
+        console.say(f"stopped; the data are kept in {work_dir.path}")
+    return 0 if is_ready else INTERRUPTED
+
+
+def _start(config: Config, work_dir: WorkDir, supervisor: Supervisor, console: Console) -> None:
+    ensure_engine(supervisor, console, work_dir.log(DOCKERD))
+    servers = _Servers(config, work_dir, supervisor)
+    ensure_sandbox_image(config.sandbox_image, console.say)
+    console.done(f"sandbox image {config.sandbox_image} is there")
+    environment = shared_environment(config, work_dir) | servers.wait(console)
+    owner = environment["CODE_EXECUTOR_ID"]
+    supervisor.at_stop(lambda: _remove_containers(owner, console))
+    api_key = None if config.has_own_keys else kept_secret(work_dir, API_KEY)
+    executor = supervisor.start(executor_spec(environment, work_dir))
+    api = supervisor.start(api_spec(environment, work_dir, config, api_key))
+    console.say("starting the API and the executor")
+    _wait_for_health(config, supervisor, (executor, api))
+
+
+class _Servers:
+    """Object store and broker: started first, waited for when they are needed."""
+
+    def __init__(self, config: Config, work_dir: WorkDir, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._storage: tuple[StorageServer, Child] | None = None
+        self._broker: tuple[Broker, Child] | None = None
+        if not config.has_own_storage:
+            bucket = config.environment.get("S3_BUCKET") or DEFAULT_BUCKET
+            storage = StorageServer(work_dir, bucket=bucket)
+            self._storage = storage, supervisor.start(storage.spec())
+        if not config.has_own_broker:
+            broker = Broker(work_dir)
+            self._broker = broker, supervisor.start(broker.spec())
+
+    def wait(self, console: Console) -> dict[str, str]:
+        """Wait until they answer; return what the service is to be told of them."""
+        told: dict[str, str] = {}
+        if self._broker is not None:
+            broker, child = self._broker
+            self._supervisor.wait_until(
+                broker.is_answering, children=[child], timeout_s=BROKER_TIMEOUT_S
+            )
+            told["BROKER_URL"] = broker.url
+            console.done("broker answers")
+        if self._storage is not None:
+            storage, child = self._storage
+            self._supervisor.wait_until(
+                storage.is_answering, children=[child], timeout_s=STORAGE_TIMEOUT_S
+            )
+            storage.ensure_bucket()
+            told |= storage.service_environment
+            console.done("object storage answers")
+        return told
+
+
+def _wait_for_health(
+    config: Config, supervisor: Supervisor, children: tuple[Child, ...]
+) -> None:
+    problem: str | None = None
+
+    def is_well() -> bool:
+        nonlocal problem
+        problem = health_problem(config)
+        return problem is None
+
+    try:
+        supervisor.wait_until(is_well, children=children, timeout_s=START_TIMEOUT_S)
+    except ChildFailedError as fault:
+        raise ChildFailedError(f"{fault}\nThe API: {problem}") from fault
+
+
+def _remove_containers(owner: str, console: Console) -> None:
+    """Remove what an executor that had to be killed left behind."""
+    try:
+        count = remove_containers_of(owner)
+    except (DockerException, RequestException, OSError) as fault:
+        console.say(f"sandboxes may be left; the next start removes them ({fault})")
+        return
+    if count:
+        console.say(f"removed {count} sandboxes that were left")
+
+
+def _refuse_taken_port(config: Config) -> None:
+    if not is_free(config.port, host=config.host):
+        raise BadSettingError(
+            f"port {config.port} on {config.host} cannot be had: another program listens "
+            "there, or the address is not this machine's. Choose another with --port, or see "
+            f"who it is: ss -ltnp 'sport = :{config.port}'"
+        )
+
+
+def _introduce(config: Config, work_dir: WorkDir, console: Console) -> None:
+    """Print where the service is, where the key is, and a request to try."""
+    place = shlex.quote(str(secret_path(work_dir, API_KEY)))
+    key = f"$(cat {place})"
+    if config.has_own_keys:
+        place, key = "as you set it, CODE_API_KEY or CODE_API_KEYS", "$CODE_API_KEY"
+    console.done("Code Command is ready")
+    console.plain(
+        f"""
+  address  {config.local_url}
+  API key  {place}
+  logs     {work_dir.logs}
+
+Try it:
+  curl -s {config.local_url}/exec \\
+    -H "X-API-Key: {key}" \\
+    -H 'Content-Type: application/json' \\
+    -d '{{"lang": "py", "code": "print(6 * 7)"}}'
+"""
+    )
+    console.plain(_advice(config))
+    console.plain("\nCtrl-C stops it.")
+
+
+def _advice(config: Config) -> str:
+    """Say how LibreChat reaches the service."""
+    if config.is_loopback:
+        return (
+            f"LibreChat on this machine: LIBRECHAT_CODE_BASEURL={config.local_url}\n"
+            "LibreChat in Docker cannot reach a loopback address: start with --host 0.0.0.0"
+        )
+    return (
+        "LibreChat in Docker: LIBRECHAT_CODE_BASEURL="
+        f"http://host.docker.internal:{config.port}\n"
+        '(on Linux its container needs extra_hosts: ["host.docker.internal:host-gateway"])\n'
+        "Other machines can reach this address too, over HTTP in the clear: the key keeps them "
+        "out,\nbut does not keep them from listening. Use a firewall, or a proxy with TLS."
+    )

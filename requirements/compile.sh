@@ -1,0 +1,24 @@
+#!/bin/sh
+# Compiles the dependencies named in pyproject.toml into locked, hashed lists.
+#
+#   requirements/compile.sh             after a change in pyproject.toml; keeps what is locked
+#   requirements/compile.sh --upgrade   moves everything to its newest release
+#
+# Needs uv (`pip install uv`). base.txt is the service, local.txt adds the servers of a
+# one-machine installation, dev.txt adds what the tests and the linters need. The two smaller
+# lists are held to the largest one's versions, so that what is tested is what is run. No
+# registry address ends up in them: they install from whatever registry pip is set up with.
+set -eu
+cd "$(dirname "$0")/.."
+
+compile() {
+    out=$1
+    shift
+    uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+        --generate-hashes --no-emit-index-url --no-emit-find-links \
+        --custom-compile-command requirements/compile.sh --output-file "$out" "$@"
+}
+
+compile requirements/dev.txt --group local --group dev "$@"
+compile requirements/local.txt --group local --constraints requirements/dev.txt
+compile requirements/base.txt --constraints requirements/dev.txt
