@@ -1,0 +1,1 @@
+"""Health probes: scripts of the service image, each run by its path."""
