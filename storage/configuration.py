@@ -1,0 +1,121 @@
+"""Reads a process's settings from the environment, and says plainly what is wrong in them."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsError
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+PREFIXES = ("CODE_", "EXECUTOR_", "S3_", "SANDBOX_")
+"""A variable that begins so is meant for us. Names such as `SESSION_…` or `MEMORY_…` are left
+out: desktops and other services use them too."""
+
+VARIABLES = frozenset(
+    {
+        "BROKER_URL",
+        "CLEANUP_INTERVAL_MINUTES",
+        "CODE_API_KEY",
+        "CODE_API_KEYS",
+        "CODE_EXECUTOR_ID",
+        "CODE_EXEC_TIMEOUT",
+        "CODE_HOST",
+        "CODE_PORT",
+        "CODE_WORK_DIR",
+        "CORS_ORIGINS",
+        "CPU_LIMIT",
+        "EXECUTOR_CONCURRENCY",
+        "LOG_LEVEL",
+        "MAX_UPLOAD_SIZE",
+        "MEMORY_LIMIT",
+        "OUTPUT_MAX_BYTES",
+        "QUEUE_TIMEOUT",
+        "RESULT_BACKEND_URL",
+        "S3_ACCESS_KEY_ID",
+        "S3_BUCKET",
+        "S3_ENDPOINT_URL",
+        "S3_PREFIX",
+        "S3_REGION",
+        "S3_SECRET_ACCESS_KEY",
+        "SANDBOX_IMAGE",
+        "SANDBOX_POOL_SIZE",
+        "SANDBOX_RUNTIME",
+        "SESSION_MAX_AGE_HOURS",
+        "SHARED_ASSETS_PATH",
+        "WORKSPACE_SIZE_LIMIT",
+    }
+)
+"""What any part of the product reads. One list, because the parts often share one
+environment; a test holds it against their settings models."""
+
+SHOWN_CHARS = 60
+
+
+class ConfigurationError(Exception):
+    """The environment does not make valid settings.
+
+    Its text is one line per bad variable, with the variable's name and never a secret.
+    """
+
+
+class UnknownVariable(NamedTuple):
+    """A variable with our prefix that nothing reads: most likely a slip of the pen."""
+
+    name: str
+    nearest: str | None
+    """The variable that may have been meant."""
+
+    def __str__(self) -> str:
+        hint = f"; did you mean {self.nearest}?" if self.nearest else ""
+        return f"{self.name} is set, but nothing reads it{hint}"
+
+
+def load_settings(model: type[SettingsT]) -> SettingsT:
+    """Build `model` from the environment.
+
+    Raises:
+        ConfigurationError: A variable is bad or missing. The cause is cut off, since a
+            validation error quotes what it was given, secrets included.
+    """
+    try:
+        return model()
+    except ValidationError as fault:
+        lines = [
+            _line(model, error)
+            for error in fault.errors(include_url=False, include_context=True)
+        ]
+        raise ConfigurationError("\n".join(lines)) from None
+    except SettingsError as fault:
+        raise ConfigurationError(str(fault)) from None
+
+
+def unknown_variables(
+    environment: Mapping[str, str] = os.environ, *, known: frozenset[str] = VARIABLES
+) -> tuple[UnknownVariable, ...]:
+    """Return the variables that look like ours and that nothing reads, by name."""
+    return tuple(
+        UnknownVariable(
+            name, next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)
+        )
+        for name in sorted(environment)
+        if name.startswith(PREFIXES) and name not in known
+    )
+
+
+def _line(model: type[BaseSettings], error: ErrorDetails) -> str:
+    """Name the variable, say what is wrong, and show what was found unless it is secret."""
+    cause = error.get("ctx", {}).get("error")
+    problem = str(cause) if cause else error["msg"][:1].lower() + error["msg"][1:]
+    if not error["loc"]:
+        return problem  # A check across several variables: its text names them.
+    field = str(error["loc"][0])
+    known = model.model_fields.get(field)
+    found = repr(error["input"])
+    if known is None or "Secret" in str(known.annotation) or error["type"] == "missing":
+        return f"{field.upper()}: {problem}"
+    shown = found if len(found) <= SHOWN_CHARS else found[:SHOWN_CHARS] + "…"
+    return f"{field.upper()}: {problem}, found {shown}"
