@@ -2,7 +2,10 @@
 
 import atexit
 import builtins
+import contextlib
 import ctypes
+import gc
+import io
 import os
 import resource
 import signal
@@ -62,7 +65,8 @@ def confine(stdio: tuple[int, int, int], *, open_files: int) -> None:
     # The supervisor's frames, and everything else: the program gets three descriptors.
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+    most = min(open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Its own memory is its own business; without this its /proc files belong to root, and
     # neither /dev/stdout nor the next line would work.
     set_dumpable(dumpable=True)
@@ -78,7 +82,9 @@ def confine(stdio: tuple[int, int, int], *, open_files: int) -> None:
 
 def execute(command: tuple[str, ...]) -> NoReturn:
     """Become `command`. 127 if it does not exist, as a shell would say, else 126."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it; `yes | head` must not.
+    # Python ignores these two; `yes | head` must not.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
     except (OSError, ValueError) as fault:
@@ -98,14 +104,15 @@ def run_python(path: str, args: tuple[str, ...]) -> NoReturn:
         del sys.modules[name]
     sys.modules["__main__"] = main
     sys.argv = [path, *args]
-    sys.path[0] = os.path.dirname(path)
+    sys.path[0] = WORKSPACE  # Also where an input has the entry file's name.
     status = _run(path, main)
     # What the interpreter does at its end, less the time it takes to free every module.
     try:
         threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - no public name
         atexit._run_exitfuncs()  # type: ignore[attr-defined] # noqa: SLF001 - as above
     except BaseException as error:  # noqa: BLE001 - reported as Python reports it
-        sys.excepthook(type(error), error, error.__traceback__)
+        _report(error)
+    _close_what_is_open(main)
     status = _flush(status)
     os._exit(status)
 
@@ -120,7 +127,7 @@ def _run(path: str, main: types.ModuleType) -> int:
     except BaseException as error:  # noqa: BLE001 - every end of a program is a result
         traceback = error.__traceback__
         error.__traceback__ = traceback.tb_next if traceback else None  # Less our own frame.
-        sys.excepthook(type(error), error, error.__traceback__)
+        _report(error)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -130,8 +137,34 @@ def _exit_status(code: object) -> int:
         return 0
     if isinstance(code, int):
         return code & 0xFF
-    print(code, file=sys.stderr)  # noqa: T201 - as Python does for sys.exit("text")
+    with contextlib.suppress(Exception):  # Its `__str__` is the program's.
+        print(code, file=sys.stderr)  # noqa: T201 - as Python does for sys.exit("text")
     return 1
+
+
+def _report(error: BaseException) -> None:
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException as fault:  # noqa: BLE001 - the hook may be the program's
+        sys.__excepthook__(type(fault), fault, fault.__traceback__)
+        sys.__excepthook__(type(error), error, error.__traceback__)
+
+
+def _close_what_is_open(main: types.ModuleType) -> None:
+    """Let go of what the program holds: many never close the files that they write.
+
+    Its globals go first, as at Python's own end, since an archive or a compressed file
+    writes its last bytes when it is collected. What is left open elsewhere is flushed.
+    """
+    if threading.active_count() == 1:  # Else a daemon thread would stumble over the gaps.
+        for name in [name for name in main.__dict__ if name != "__builtins__"]:
+            main.__dict__[name] = None
+        gc.collect()
+    for thing in gc.get_objects():
+        if issubclass(type(thing), (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)):
+            with contextlib.suppress(Exception):  # Closed, or without room: it is too late.
+                thing.flush()
+    ctypes.CDLL(None).fflush(None)  # The same for what is written in C.
 
 
 def _flush(status: int) -> int:

@@ -15,6 +15,9 @@ class Limits(NamedTuple):
     """More than this is cut; the program goes on."""
     file_bytes: int
     """Largest file that is kept."""
+    total_bytes: int
+    """All kept files together. Sparse files and hard links announce more than the workspace
+    holds."""
     files: int
     """Most files that are kept."""
     depth: int

@@ -92,6 +92,7 @@ class Program:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             child.confine(stdio, open_files=self._job.limits.open_files)
             if language.command is None:
                 child.run_python(path, self._job.args)

@@ -7,6 +7,7 @@ was killed disappears.
 
 import contextlib
 import os
+import signal
 from collections.abc import Generator, Iterator
 from typing import NamedTuple, NoReturn
 
@@ -43,6 +44,9 @@ class _Delivery(NamedTuple):
 def main() -> NoReturn:
     """Serve one job; see the module."""
     child.set_dumpable(dumpable=False)
+    # The kernel keeps from PID 1 whatever it has no handler for, SIGKILL included; Python
+    # has one for SIGINT, and the program may send it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     send(Kind.HELLO, {"protocol": PROTOCOL_VERSION})
     preload_until_needed(STDIN)
     workspace = Workspace()

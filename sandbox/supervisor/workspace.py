@@ -25,6 +25,13 @@ MAX_NAMED_SKIPS = 20
 """As many as the contract's `artifact_truncation` names."""
 
 
+class Content(NamedTuple):
+    """What an input held when it came."""
+
+    size_bytes: int
+    digest: str
+
+
 class Output(NamedTuple):
     """A regular file that is to be kept."""
 
@@ -55,7 +62,7 @@ class Workspace:
 
     def __init__(self, root: str = WORKSPACE) -> None:
         self._root = root
-        self._digests: dict[str, str] = {}
+        self._inputs: dict[str, Content] = {}
         self._entry: str | None = None
         self._input_folders: set[str] = set()
 
@@ -77,9 +84,9 @@ class Workspace:
             folder = os.path.dirname(folder)
         return InputFile(self, name)
 
-    def remember(self, name: str, digest: str) -> None:
+    def remember(self, name: str, content: Content) -> None:
         """Note an input's content, to tell later whether the program changed it."""
-        self._digests[name] = digest
+        self._inputs[name] = content
 
     def write_entry(self, name: str, source: bytes) -> str:
         """Put the program's source beside the inputs; return its path.
@@ -94,7 +101,8 @@ class Workspace:
             path = os.path.join("/tmp", name)  # noqa: S108 - a private tmpfs
         else:
             self._entry = name
-            self.remember(name, hashlib.sha256(source).hexdigest())
+            digest = hashlib.sha256(source).hexdigest()
+            self.remember(name, Content(len(source), digest))
         with open(path, "wb") as file:
             file.write(source)
         return path
@@ -105,20 +113,15 @@ class Workspace:
         outputs: list[Output] = []
         unchanged: list[str] = []
         for output in found.files():
-            known = self._digests.get(output.name)
-            if known is not None and known == _digest(self.open_output(output.name)):
+            if self._is_unchanged(output):
                 unchanged.append(output.name)
             else:
                 outputs.append(output)
-        outputs.sort()
-        for extra in outputs[limits.files :]:
-            found.skip(extra.name, f"more than {limits.files} files")
-        del outputs[limits.files :]
         entry = {self._entry} if self._entry else set[str]()
-        inputs = self._digests.keys() - entry
+        inputs = self._inputs.keys() - entry
         present = {output.name for output in outputs} | set(unchanged)
         return Collection(
-            outputs=outputs,
+            outputs=found.within_limits(outputs),
             unchanged=sorted(set(unchanged) - entry),
             deleted=sorted(
                 name for name in inputs - present if not os.path.lexists(self.path(name))
@@ -126,6 +129,17 @@ class Workspace:
             skipped=found.skipped,
             skipped_count=found.skipped_count,
         )
+
+    def _is_unchanged(self, output: Output) -> bool:
+        """Compare by content, never by time stamp (librechat-contract 3.5).
+
+        The size is looked at first: an input may have become a terabyte of nothing.
+        """
+        known = self._inputs.get(output.name)
+        if known is None or known.size_bytes != output.size_bytes:
+            return False
+        with self.open_output(output.name) as file:
+            return known.digest == hashlib.file_digest(file, "sha256").hexdigest()
 
     def open_output(self, name: str) -> BufferedReader:
         """Open a collected file; neither links nor pipes are followed or waited for.
@@ -150,11 +164,13 @@ class InputFile:
         self._workspace = workspace
         self._name = name
         self._hash = hashlib.sha256()
+        self._size_bytes = 0
         self._file = open(workspace.path(name), "xb", buffering=0)  # noqa: SIM115 - closed by `finish`
 
     def write(self, data: bytes) -> None:
         """Append. Raises `OSError` (`ENOSPC`) where the workspace is full."""
         self._hash.update(data)
+        self._size_bytes += len(data)
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]
@@ -162,7 +178,8 @@ class InputFile:
     def finish(self) -> None:
         """Close the file, and note what it held."""
         self._file.close()
-        self._workspace.remember(self._name, self._hash.hexdigest())
+        content = Content(self._size_bytes, self._hash.hexdigest())
+        self._workspace.remember(self._name, content)
 
 
 def is_presentable(name: str) -> bool:
@@ -178,11 +195,6 @@ def is_presentable(name: str) -> bool:
         or "\u2066" <= character <= "\u2069"
         for character in name
     )
-
-
-def _digest(file: BufferedReader) -> str:
-    with file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Scan:
@@ -201,6 +213,21 @@ class _Scan:
             # What cannot be shown is escaped: the name may hold anything but NUL and "/".
             printable = name.encode("utf-8", "backslashreplace").decode()
             self.skipped.append(Skipped(printable[: self._limits.path_chars], reason))
+
+    def within_limits(self, outputs: list[Output]) -> list[Output]:
+        """Return those that are kept, by name; the others are noted as skipped."""
+        limits = self._limits
+        kept: list[Output] = []
+        total_bytes = 0
+        for output in sorted(outputs):
+            if len(kept) == limits.files:
+                self.skip(output.name, f"more than {limits.files} files")
+            elif total_bytes + output.size_bytes > limits.total_bytes:
+                self.skip(output.name, f"more than {limits.total_bytes} bytes in all")
+            else:
+                kept.append(output)
+                total_bytes += output.size_bytes
+        return kept
 
     def files(self) -> Iterator[Output]:
         scanned = 0
@@ -229,14 +256,8 @@ class _Scan:
         if folder.count("/") >= self._limits.depth:
             self.skip(folder, f"deeper than {self._limits.depth} levels")
             return []
-        try:
-            return self._first(path)
-        except PermissionError:
-            os.chmod(path, 0o700)
-            return self._first(path)
-
-    @staticmethod
-    def _first(path: str) -> list["os.DirEntry[str]"]:
+        if not os.access(path, os.R_OK | os.X_OK):
+            os.chmod(path, 0o700)  # Ours: the program ran under our uid.
         with os.scandir(path) as entries:
             first = [entry for _, entry in zip(range(MAX_SCANNED + 1), entries, strict=False)]
         return sorted(first, key=lambda entry: entry.name)
