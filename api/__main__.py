@@ -1,0 +1,94 @@
+"""`python -m api`: the HTTP server, until SIGTERM or SIGINT."""
+
+import asyncio
+import logging
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+import uvloop
+from litestar import Litestar
+
+from api.app import create_app
+from api.bucket_setup import make_bucket_ready
+from api.celery_dispatch import connected_dispatcher
+from api.settings import ApiSettings
+from storage.configuration import ConfigurationError, load_settings, unknown_variables
+from storage.s3 import S3ObjectStore
+from storage.sessions import Sessions
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = 75
+"""Node's pooled sockets race with a server that closes idle ones sooner than they do
+(librechat-contract 8, trap 42)."""
+
+SHUTDOWN_GRACE_S = 10
+"""What requests may take to end once the server was told to stop; then they are cancelled."""
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    try:
+        settings = load_settings(ApiSettings)
+    except ConfigurationError as fault:
+        print(fault, file=sys.stderr)  # noqa: T201 - the log is not set up yet
+        return 2
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for variable in unknown_variables():
+        logger.warning("%s", variable)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))
+    return 0
+
+
+async def serve(settings: ApiSettings) -> None:
+    """Build the real parts and serve. Starts, and goes on, whichever of them is down."""
+    store = S3ObjectStore(settings)
+    async with (
+        connected_dispatcher(
+            broker_url=settings.broker_url.get_secret_value(), result_url=settings.result_url
+        ) as dispatcher,
+        asyncio.TaskGroup() as background,
+    ):
+        bucket = background.create_task(make_bucket_ready(settings, store))
+        app = create_app(
+            settings,
+            store=store,
+            sessions=Sessions(store, max_age=settings.session_max_age),
+            dispatcher=dispatcher,
+        )
+        # Uvicorn stops on these, and raises them again when it has: that must not kill what
+        # is still to be put away here.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _ignore)
+        await _server(app, settings).serve()
+        bucket.cancel()
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Have no effect, unlike the default."""
+
+
+def _server(app: Litestar, settings: ApiSettings) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.code_host,
+            port=settings.code_port,
+            http="httptools",
+            ws="none",
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
+            access_log=False,  # Its lines hold query strings.
+            log_config=None,
+            server_header=False,
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Assembles the application from what it is given."""
+
+from typing import Any
+
+from litestar import Litestar, Request, Router
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.plugins.pydantic import PydanticPlugin
+
+from api.auth import Caller, Keyring, require_key
+from api.controllers.execution import ExecutionController
+from api.controllers.files import FileController
+from api.controllers.service import ServiceController
+from api.controllers.upload import UploadController
+from api.descriptions import openapi_config
+from api.dispatch import Dispatcher
+from api.error_handlers import EXCEPTION_HANDLERS
+from api.health import HealthCheck
+from api.profile import name_profile, require_profile
+from api.settings import ApiSettings
+from storage.ports import ObjectStore
+from storage.sessions import Sessions
+
+CONTROLLERS = (ExecutionController, FileController, ServiceController, UploadController)
+
+
+def create_app(
+    settings: ApiSettings,
+    *,
+    store: ObjectStore,
+    sessions: Sessions,
+    dispatcher: Dispatcher,
+) -> Litestar:
+    """Build the app. Takes ports, so that a test can pass its own.
+
+    Every route is served at `/` and at `/v1`; Litestar itself takes repeated and trailing
+    slashes for one (librechat-contract 7.3 and trap 46).
+    """
+    health = HealthCheck(store, dispatcher)
+    given: dict[str, Any] = {
+        "settings": settings,
+        "sessions": sessions,
+        "dispatcher": dispatcher,
+        "health": health,
+    }
+    return Litestar(
+        route_handlers=[
+            Router("/", route_handlers=list(CONTROLLERS)),
+            Router("/v1", route_handlers=list(CONTROLLERS), include_in_schema=False),
+        ],
+        dependencies={
+            "caller": Provide(_provide_caller),
+            **{name: _provide(value) for name, value in given.items()},
+        },
+        guards=[require_key, require_profile],
+        exception_handlers=EXCEPTION_HANDLERS,
+        before_send=[name_profile],
+        cors_config=CORSConfig(allow_origins=settings.allowed_origins),
+        openapi_config=openapi_config(),
+        plugins=[PydanticPlugin(exclude_unset=True)],
+        state=State({"keyring": Keyring(settings.api_keys)}),
+        logging_config=None,
+    )
+
+
+async def _provide_caller(request: Request[Caller, Any, Any]) -> Caller:
+    """Return whom the guard has let in."""
+    return request.user
+
+
+def _provide(value: Any) -> Provide:
+    async def provide() -> Any:
+        return value
+
+    return Provide(provide)

@@ -1,0 +1,144 @@
+"""The `Dispatcher` of production: Celery carries the run, Redis the report."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from typing_extensions import override
+
+from api.dispatch import (
+    Dispatcher,
+    DispatchError,
+    ExecutorLostError,
+    ExecutorsUnavailableError,
+    Readiness,
+    RunTimedOutError,
+)
+from api.live_executors import LiveExecutors
+from api.run_producer import RunProducer
+from api.run_results import ExpectedRun, RunResults, TaskMeta
+from executor.messages import HEARTBEAT_INTERVAL_S, RunReport, RunRequest
+
+logger = logging.getLogger(__name__)
+
+NOBODY_GRACE_S = 10.0
+"""Executors may be gone for so long, as while they restart, before runs are refused."""
+REPORT_GRACE_S = 3.0
+"""A report that was sent at the deadline still gets through."""
+REDIS_TIMEOUT_S = 2.0
+
+
+class CeleryDispatcher(Dispatcher):
+    """Sends runs, waits for reports, and watches the executors meanwhile."""
+
+    def __init__(
+        self, producer: RunProducer, results: RunResults, executors: LiveExecutors
+    ) -> None:
+        self._producer = producer
+        self._results = results
+        self._executors = executors
+
+    @override
+    async def run(self, request: RunRequest) -> RunReport:
+        if self._executors.nobody_for_s() > NOBODY_GRACE_S:
+            raise ExecutorsUnavailableError("no executor is alive")
+        wait_s = request.deadline - time.time() + REPORT_GRACE_S
+        try:
+            async with asyncio.timeout(wait_s):
+                return await self._attempt_twice(request)
+        except TimeoutError:
+            raise RunTimedOutError(f"run {request.run_id} has no report") from None
+
+    @override
+    async def readiness(self) -> Readiness:
+        return Readiness(
+            broker_up=self._executors.broker_up and self._results.listening,
+            executors=tuple(self._executors.statuses.values()),
+        )
+
+    async def _attempt_twice(self, request: RunRequest) -> RunReport:
+        try:
+            return await self._attempt(request)
+        except ExecutorLostError as fault:
+            # A new id: the broker may yet hand the old message to somebody, who then finds
+            # it revoked.
+            again = request.model_copy(update={"run_id": uuid4().hex})
+            logger.warning("%s; sent again as %s", fault, again.run_id)
+            return await self._attempt(again)
+
+    async def _attempt(self, request: RunRequest) -> RunReport:
+        with self._results.expect(request.run_id) as expected:
+            try:
+                await self._producer.send(request)
+                meta = await self._outcome(expected)
+            except (asyncio.CancelledError, ExecutorLostError):
+                # The client left, time is up, or the executor only seems dead.
+                await self._producer.cancel(request.run_id)
+                raise
+        return _report(meta)
+
+    async def _outcome(self, expected: ExpectedRun) -> TaskMeta:
+        """Wait for the run's end, for as long as its executor lives.
+
+        Raises:
+            ExecutorLostError: It does not any more.
+        """
+        while True:
+            await asyncio.wait({expected.outcome}, timeout=HEARTBEAT_INTERVAL_S)
+            if expected.outcome.done():
+                return expected.outcome.result()
+            executor = expected.executor
+            if executor and self._executors.is_lost(executor, since=expected.begun_at):
+                raise ExecutorLostError(f"executor {executor} vanished during a run")
+
+
+@asynccontextmanager
+async def connected_dispatcher(
+    *, broker_url: str, result_url: str
+) -> AsyncGenerator[CeleryDispatcher, None]:
+    """Make a dispatcher, and keep it connected until the block ends.
+
+    A broker that cannot be reached is no error here: it may come later, and go and return.
+    """
+    redis = Redis.from_url(
+        result_url,
+        socket_timeout=REDIS_TIMEOUT_S,
+        socket_connect_timeout=REDIS_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    producer = RunProducer(broker_url)
+    results = RunResults(redis)
+    ask_broker = None if broker_url == result_url else producer.ask
+    executors = LiveExecutors(redis, ask_broker=ask_broker)
+    try:
+        async with asyncio.TaskGroup() as background:
+            tasks = [
+                background.create_task(results.listen(), name="listen for results"),
+                background.create_task(results.catch_up(), name="read outstanding results"),
+                background.create_task(executors.watch(), name="watch executors"),
+            ]
+            try:
+                yield CeleryDispatcher(producer, results, executors)
+            finally:
+                for task in tasks:
+                    task.cancel()
+    finally:
+        producer.close()
+        await redis.aclose()
+
+
+def _report(meta: TaskMeta) -> RunReport:
+    if meta.status != "SUCCESS":
+        # What the executor's task does not catch is a bug, and its log has the traceback.
+        raise DispatchError(f"the executor's task ended as {meta.status}")
+    try:
+        return RunReport.model_validate(meta.result)
+    except ValidationError as fault:
+        raise DispatchError("the executor's report cannot be read") from fault

@@ -1,0 +1,34 @@
+"""`GET /health` (librechat-contract 2.1)."""
+
+from litestar import Controller, Response, get
+from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
+from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
+
+from api.auth import PUBLIC
+from api.health import HealthAnswer, HealthCheck
+
+
+class ServiceController(Controller):
+    """About the service itself."""
+
+    tags = ("service",)
+
+    @get(
+        "/health",
+        opt={PUBLIC: True},
+        security=[{}],
+        responses={
+            HTTP_503_SERVICE_UNAVAILABLE: ResponseSpec(
+                HealthAnswer,
+                description="A part that runs need is down",
+                generate_examples=False,
+            )
+        },
+        summary="Say which part is up",
+    )
+    async def health(self, health: NamedDependency[HealthCheck]) -> Response[HealthAnswer]:
+        """Answer 200 when programs can be run, 503 when they cannot. Needs no key."""
+        answer = await health.ask()
+        status = HTTP_503_SERVICE_UNAVAILABLE if answer.status == "down" else HTTP_200_OK
+        return Response(answer, status_code=status)

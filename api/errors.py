@@ -1,0 +1,225 @@
+"""Every error a client can see, in one table.
+
+The domain raises its own errors and knows nothing of HTTP; this module alone decides what each
+one means to a client. `error` is the contract's word, which clients compare (librechat-contract
+2.0); `message` says what to do. What is not in the table is a bug, and leaves as a bare 500.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from litestar.status_codes import (
+    HTTP_400_BAD_REQUEST,
+    HTTP_401_UNAUTHORIZED,
+    HTTP_404_NOT_FOUND,
+    HTTP_408_REQUEST_TIMEOUT,
+    HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    HTTP_422_UNPROCESSABLE_ENTITY,
+    HTTP_500_INTERNAL_SERVER_ERROR,
+    HTTP_502_BAD_GATEWAY,
+    HTTP_503_SERVICE_UNAVAILABLE,
+    HTTP_504_GATEWAY_TIMEOUT,
+)
+
+from api.auth import KeyInvalidError, KeyMissingError
+from api.dispatch import (
+    DispatchError,
+    ExecutorLostError,
+    ExecutorsUnavailableError,
+    RunTimedOutError,
+)
+from executor.messages import FailureKind
+from storage.errors import (
+    ObjectNotFoundError,
+    ObjectTooLargeError,
+    SessionNotFoundError,
+    StorageUnavailableError,
+    StoredFileNotFoundError,
+)
+
+STORAGE_FAILURE = "storage_failure"
+"""Route option: the contract's `error` for this route when storage does not answer."""
+
+HTTP_499_CLIENT_CLOSED_REQUEST = 499
+"""Nobody reads it; it is what nginx logs for a client that left."""
+
+RETRY_AFTER_S = 5
+"""About what an executor, the broker or S3 needs to come back."""
+
+
+class Answer(NamedTuple):
+    """How one error is told to a client."""
+
+    status: int
+    error: str
+    message: str | None = None
+    details: str | None = None
+    retry_after_s: int | None = None
+    more: Mapping[str, str] = {}
+    """Further fields of the body."""
+
+
+class ApiError(Exception):
+    """Something that only HTTP knows of, with its answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.error)
+        self.answer = answer
+
+
+class BadRequestError(ApiError):
+    """The client must change its request."""
+
+    def __init__(self, error: str, message: str | None = None) -> None:
+        super().__init__(Answer(HTTP_400_BAD_REQUEST, error, message))
+
+
+class PayloadTooLargeError(ApiError):
+    """The client must send less."""
+
+    def __init__(self, error: str, message: str) -> None:
+        super().__init__(Answer(HTTP_413_REQUEST_ENTITY_TOO_LARGE, error, message))
+
+
+class ClientGoneError(ApiError):
+    """The client closed the connection before it was answered."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Answer(HTTP_499_CLIENT_CLOSED_REQUEST, "The client closed the connection")
+        )
+
+
+REQUEST_TIMED_OUT = Answer(
+    HTTP_408_REQUEST_TIMEOUT,
+    "Request timeout",
+    "The request did not arrive in time. Send it again.",
+)
+UPLOAD_TIMED_OUT = Answer(
+    HTTP_504_GATEWAY_TIMEOUT,
+    "Upload timeout",
+    "The file did not arrive in time. Nothing was stored; upload it again.",
+)
+
+
+class RunFailedError(Exception):
+    """There is no result to show: the service failed, not the program."""
+
+    def __init__(self, kind: FailureKind) -> None:
+        super().__init__(kind.value)
+        self.kind = kind
+
+
+_RETRY = "Nothing was stored; send the request again."
+
+ANSWERS: Mapping[type[Exception], Answer] = {
+    KeyMissingError: Answer(
+        HTTP_401_UNAUTHORIZED,
+        "API key is required",
+        "Send the key in the X-API-Key header.",
+    ),
+    KeyInvalidError: Answer(
+        HTTP_401_UNAUTHORIZED,
+        "Invalid API key",
+        "Check the key in the X-API-Key header against the server's CODE_API_KEY.",
+    ),
+    SessionNotFoundError: Answer(
+        HTTP_404_NOT_FOUND,
+        "Session not found",
+        "It is unknown or has expired. Upload the files again.",
+    ),
+    StoredFileNotFoundError: Answer(
+        HTTP_404_NOT_FOUND,
+        "File not found",
+        details="The file may have expired or does not exist",
+    ),
+    ObjectNotFoundError: Answer(
+        HTTP_404_NOT_FOUND,
+        "File not found",
+        details="The file may have expired or does not exist",
+    ),
+    ObjectTooLargeError: Answer(
+        HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+        "File size limit exceeded",
+        "Nothing was stored. Upload a smaller file, or have MAX_UPLOAD_SIZE raised.",
+    ),
+    StorageUnavailableError: Answer(
+        HTTP_503_SERVICE_UNAVAILABLE,
+        "Storage is unavailable",
+        details="Object storage does not answer. Try again in a few seconds.",
+        retry_after_s=RETRY_AFTER_S,
+    ),
+    ExecutorsUnavailableError: Answer(
+        HTTP_503_SERVICE_UNAVAILABLE,
+        "microvm_unhealthy",
+        "Sandbox runtime is unavailable. Nothing was started; try again in a few seconds.",
+        retry_after_s=RETRY_AFTER_S,
+    ),
+    ExecutorLostError: Answer(
+        HTTP_502_BAD_GATEWAY,
+        "sandbox_execution_failed",
+        f"The executor was lost while it ran the program. {_RETRY}",
+    ),
+    RunTimedOutError: Answer(
+        HTTP_504_GATEWAY_TIMEOUT,
+        "execution_timeout",
+        "Execution timed out. Try again when the service is less busy.",
+    ),
+    DispatchError: Answer(
+        HTTP_502_BAD_GATEWAY,
+        "sandbox_execution_failed",
+        f"The run ended without a report. {_RETRY}",
+    ),
+}
+
+FAILURES: Mapping[FailureKind, Answer] = {
+    FailureKind.SANDBOX_UNAVAILABLE: Answer(
+        HTTP_503_SERVICE_UNAVAILABLE,
+        "microvm_launch_failed",
+        "Sandbox launch failed. Nothing was started; try again in a few seconds.",
+        retry_after_s=RETRY_AFTER_S,
+    ),
+    FailureKind.SANDBOX_LOST: Answer(
+        HTTP_502_BAD_GATEWAY,
+        "sandbox_execution_failed",
+        f"The sandbox was lost while the program ran. {_RETRY}",
+    ),
+    FailureKind.INPUT_UNAVAILABLE: Answer(
+        HTTP_422_UNPROCESSABLE_ENTITY,
+        "session_input_unavailable",
+        "One or more input files are unavailable: unknown or expired. Upload them again.",
+    ),
+    FailureKind.INPUT_TOO_LARGE: Answer(
+        HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+        "session_input_too_large",
+        "Input files exceed the delivery limit. Send fewer or smaller files.",
+    ),
+    FailureKind.STORAGE_UNAVAILABLE: Answer(
+        HTTP_502_BAD_GATEWAY,
+        "session_input_source_failed",
+        f"Input file service is unavailable. {_RETRY}",
+        retry_after_s=RETRY_AFTER_S,
+    ),
+    FailureKind.DEADLINE_EXCEEDED: Answer(
+        HTTP_504_GATEWAY_TIMEOUT,
+        "execution_timeout",
+        "Execution timed out. Try again when the service is less busy.",
+    ),
+    FailureKind.CANCELLED: Answer(
+        HTTP_503_SERVICE_UNAVAILABLE,
+        "microvm_unhealthy",
+        f"Sandbox runtime is unavailable: the run was cancelled. {_RETRY}",
+        retry_after_s=RETRY_AFTER_S,
+    ),
+}
+
+INTERNAL = Answer(HTTP_500_INTERNAL_SERVER_ERROR, "Internal server error")
+
+
+def answer_to(error: Exception) -> Answer:
+    """Look `error` up; what is not in the table is a bug."""
+    if isinstance(error, ApiError):
+        return error.answer
+    if isinstance(error, RunFailedError):
+        return FAILURES[error.kind]
+    return next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), INTERNAL)

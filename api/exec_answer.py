@@ -1,0 +1,98 @@
+"""What `POST /exec` answers (librechat-contract 2.2)."""
+
+from pydantic import BaseModel, Field
+
+from executor.messages import Finished
+from storage.records import FileEntry
+
+# Fields without a value that the contract does not have as null are left out: responses are
+# written without what was never set.
+
+
+class ModifiedFrom(BaseModel):
+    """The input that a file is a changed version of."""
+
+    id: str
+    storage_session_id: str
+
+
+class ExecFile(BaseModel):
+    """A file that the run ended with."""
+
+    id: str
+    name: str = Field(description="Path relative to /mnt/data.")
+    storage_session_id: str = Field(description="The session under which the bytes are.")
+    session_id: str = Field(description="The same, for older clients.")
+    inherited: bool = Field(default=False, description="An input that was left as it was.")
+    modified_from: ModifiedFrom | None = None
+    entity_id: str | None = Field(default=None, description="As given with the input.")
+
+
+class ArtifactTruncation(BaseModel):
+    """Files that the program left behind and that were not kept."""
+
+    reasons: list[str]
+    skipped_count: int
+    skipped: list[str] = Field(description="At most 20 names.")
+
+
+class ExecAnswer(BaseModel):
+    """How the program went. A failing program is a 200, too."""
+
+    session_id: str = Field(description="Fresh; new files are stored under it.")
+    stdout: str
+    stderr: str
+    files: list[ExecFile]
+    code: int | None = Field(description="Exit code.")
+    signal: str | None = Field(description="Such as SIGKILL.")
+    message: str | None = Field(description="The sandbox's remark.")
+    status: str | None = Field(
+        description="Set when the sandbox stopped the program: TO time limit,"
+        " OL stdout limit, SG out of memory."
+    )
+    wall_time: int | None = Field(description="Milliseconds.")
+    deleted_files: list[str] = Field(default=[], description="Inputs that were removed.")
+    artifact_truncation: ArtifactTruncation | None = None
+
+    @classmethod
+    def of(cls, session_id: str, result: Finished) -> "ExecAnswer":
+        """Tell `result` in the contract's words."""
+        answer = cls(
+            session_id=session_id,
+            stdout=result.stdout,
+            stderr=result.stderr,
+            files=[_file(entry) for entry in result.files],
+            code=result.exit_code,
+            signal=result.signal,
+            message=result.message,
+            status=result.stopped.value if result.stopped else None,
+            wall_time=result.wall_time_ms,
+        )
+        if result.deleted_files:
+            answer.deleted_files = list(result.deleted_files)
+        if result.skipped_count:
+            answer.artifact_truncation = ArtifactTruncation(
+                reasons=sorted({file.reason for file in result.skipped}),
+                skipped_count=result.skipped_count,
+                skipped=[file.name for file in result.skipped],
+            )
+        return answer
+
+
+def _file(entry: FileEntry) -> ExecFile:
+    file = ExecFile(
+        id=entry.id,
+        name=entry.name,
+        storage_session_id=entry.storage_session_id,
+        session_id=entry.storage_session_id,
+    )
+    if entry.inherited:
+        file.inherited = True
+    if entry.modified_from is not None:
+        file.modified_from = ModifiedFrom(
+            id=entry.modified_from.id,
+            storage_session_id=entry.modified_from.storage_session_id,
+        )
+    if entry.entity_id is not None:
+        file.entity_id = entry.entity_id
+    return file

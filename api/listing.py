@@ -1,0 +1,103 @@
+"""How a session's files are listed (librechat-contract 2.5)."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+from pydantic import BaseModel, Field
+
+from storage.records import FileEntry, SessionRecord
+
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,16}")
+
+
+class ListedFile(BaseModel):
+    """One file, with every key that some generation of clients reads."""
+
+    name: str = Field(description="Object key: `<session>/<file>.<ending>`.")
+    id: str
+    fileId: str = Field(description="The same as `id`.")  # noqa: N815 - the contract's key
+    session_id: str = Field(description="The session that was listed.")
+    storage_session_id: str = Field(
+        description="Where the bytes are: another session's, if an input was left as it was."
+    )
+    size: int
+    lastModified: str  # noqa: N815 - the contract's key
+    etag: str
+    contentType: str  # noqa: N815 - the contract's key
+    metadata: dict[str, str] = Field(
+        description="`content-type`, `original-filename`, `original-filename-encoded`."
+    )
+
+
+class NormalizedFile(BaseModel):
+    """One file, in the newest form."""
+
+    id: str
+    name: str
+    storage_session_id: str
+    size: int
+    contentType: str  # noqa: N815 - the contract's key
+    lastModified: str  # noqa: N815 - the contract's key
+    read_only: bool = Field(default=False, description="Left out where it is false.")
+
+
+Listing = list[str] | list[ListedFile] | list[NormalizedFile]
+
+
+def list_files(record: SessionRecord, detail: str | None) -> Listing:
+    """List everything that the session ended with, inherited inputs included.
+
+    Older clients know only what a listing names (librechat-contract 7.3).
+    """
+    if detail in {"summary", "full"}:
+        return [_listed(record.session_id, entry) for entry in record.files]
+    if detail == "normalized":
+        return [_normalized(entry) for entry in record.files]
+    return [_object_name(record.session_id, entry) for entry in record.files]
+
+
+def _object_name(session_id: str, entry: FileEntry) -> str:
+    """Clients take the file's id from it, as what lies between `/` and the first dot."""
+    ending = "." + PurePosixPath(entry.name).name.rpartition(".")[2]
+    has_ending = "." in PurePosixPath(entry.name).name and _ENDING.fullmatch(ending)
+    return f"{session_id}/{entry.id}{ending if has_ending else ''}"
+
+
+def _listed(session_id: str, entry: FileEntry) -> ListedFile:
+    return ListedFile(
+        name=_object_name(session_id, entry),
+        id=entry.id,
+        fileId=entry.id,
+        session_id=session_id,
+        storage_session_id=entry.storage_session_id,
+        size=entry.size_bytes,
+        lastModified=_javascript_date(entry.created_at),
+        etag=entry.etag,
+        contentType=entry.content_type,
+        metadata={
+            "content-type": entry.content_type,
+            "original-filename": entry.name,
+            "original-filename-encoded": "none",
+        },
+    )
+
+
+def _normalized(entry: FileEntry) -> NormalizedFile:
+    listed = NormalizedFile(
+        id=entry.id,
+        name=entry.name,
+        storage_session_id=entry.storage_session_id,
+        size=entry.size_bytes,
+        contentType=entry.content_type,
+        lastModified=_javascript_date(entry.created_at),
+    )
+    if entry.read_only:
+        listed.read_only = True
+    return listed
+
+
+def _javascript_date(moment: datetime) -> str:
+    return (
+        moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    )

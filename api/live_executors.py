@@ -1,0 +1,123 @@
+"""Watches the executors' signs of life."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.retrying import keep_doing
+from executor.messages import (
+    HEARTBEAT_INTERVAL_S,
+    HEARTBEAT_KEY_PREFIX,
+    HEARTBEAT_TTL_S,
+    ExecutorStatus,
+)
+
+logger = logging.getLogger(__name__)
+
+LOST_AFTER_S = 1.5 * HEARTBEAT_INTERVAL_S
+"""Two readings without it, on top of the sign's own time to live."""
+
+FORGET_AFTER_S = 3600.0
+"""Instance ids are new at every start; those long gone are of no use."""
+
+SCAN_COUNT = 1000
+
+
+class LiveExecutors:
+    """Knows who is alive, as of a few seconds ago."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        ask_broker: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        """Watch the signs of life in `redis`.
+
+        Args:
+            redis: The result store, where executors leave them.
+            ask_broker: Raises `OSError` where the broker does not answer; None if `redis`
+                is the broker.
+        """
+        self._redis = redis
+        self._ask_broker = ask_broker
+        self._last_seen: dict[str, float] = {}
+        self._somebody_at = asyncio.get_running_loop().time()
+        self._readable_since: float | None = None
+        self.statuses: Mapping[str, ExecutorStatus] = {}
+        self.broker_up = False
+
+    async def watch(self) -> None:
+        """Look around every few seconds until cancelled."""
+
+        async def turn() -> None:
+            await self.look()
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S)
+
+        await keep_doing(turn, "watching executors")
+
+    async def look(self) -> None:
+        """Look around once. A store or broker that is down is noted, not raised."""
+        try:
+            statuses = await self._read()
+            if self._ask_broker is not None:
+                await self._ask_broker()
+        except (RedisError, OSError, TimeoutError) as fault:
+            if self.broker_up:
+                logger.warning("the broker is down: %s", fault)
+            # Nothing is known about the executors now; they are not thereby dead.
+            self._readable_since = None
+            self.broker_up = False
+            self.statuses = {}
+            return
+        self._note(statuses)
+
+    def nobody_for_s(self) -> float:
+        """How long no executor has been alive, as far as we could see."""
+        return asyncio.get_running_loop().time() - self._somebody_at
+
+    def is_lost(self, instance_id: str, *, since: float) -> bool:
+        """Whether an executor that gave a sign at `since` (the loop's clock) is gone.
+
+        An outage of the result store silences all of them; after it they get the time to
+        speak up again.
+        """
+        if self._readable_since is None or instance_id in self.statuses:
+            return False
+        now = asyncio.get_running_loop().time()
+        last = max(self._last_seen.get(instance_id, since), since)
+        return now - last > LOST_AFTER_S and now - self._readable_since > HEARTBEAT_TTL_S
+
+    async def _read(self) -> dict[str, ExecutorStatus]:
+        pattern = f"{HEARTBEAT_KEY_PREFIX}*"
+        keys = [key async for key in self._redis.scan_iter(match=pattern, count=SCAN_COUNT)]
+        values = await self._redis.mget(keys) if keys else []
+        statuses: dict[str, ExecutorStatus] = {}
+        for value in values:
+            if value is not None:
+                try:
+                    status = ExecutorStatus.model_validate_json(value)
+                except ValidationError as fault:
+                    logger.warning("an executor's sign of life cannot be read: %s", fault)
+                else:
+                    statuses[status.instance_id] = status
+        return statuses
+
+    def _note(self, statuses: dict[str, ExecutorStatus]) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self.broker_up:
+            logger.info("the broker is up, with %d executors", len(statuses))
+        if self._readable_since is None:
+            self._readable_since = now
+        self.broker_up = True
+        self.statuses = statuses
+        if statuses:
+            self._somebody_at = now
+        self._last_seen.update(dict.fromkeys(statuses, now))
+        for instance_id, seen in list(self._last_seen.items()):
+            if now - seen > FORGET_AFTER_S:
+                del self._last_seen[instance_id]

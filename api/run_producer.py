@@ -1,0 +1,120 @@
+"""Sends runs to executors, and calls them off, through Celery.
+
+Celery publishes synchronously, so each call takes a thread for the milliseconds that it needs.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from api.dispatch import ExecutorsUnavailableError
+from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
+
+logger = logging.getLogger(__name__)
+
+SEND_TIMEOUT_S = 4.0
+"""A little more than the retries below take when nothing answers."""
+CANCEL_TIMEOUT_S = 2.0
+THREADS = 8
+
+_FAULTS = (KombuError, RedisError, OSError, TimeoutError)
+
+
+class RunProducer:
+    """Speaks to the broker."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._app = _producer_app(broker_url)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="broker")
+
+    async def send(self, request: RunRequest) -> None:
+        """Hand a run over to the broker.
+
+        Raises:
+            ExecutorsUnavailableError: The broker does not answer. In rare cases it has the
+                run all the same; an executor drops it once its deadline has passed.
+        """
+        message = request.model_dump(mode="json")
+        try:
+            await self._in_thread(
+                lambda: self._app.send_task(
+                    TASK_NAME, args=[message], task_id=request.run_id, queue=QUEUE_NAME
+                ),
+                timeout_s=SEND_TIMEOUT_S,
+            )
+        except _FAULTS as fault:
+            raise ExecutorsUnavailableError("the broker does not answer") from fault
+
+    async def cancel(self, run_id: str) -> None:
+        """Tell every executor that nobody waits for a run any more. Best effort.
+
+        One that has begun it ends it (`CANCEL_COMMAND`); one that gets it later drops it,
+        since it remembers what was revoked.
+        """
+
+        def broadcast() -> None:
+            self._app.control.revoke(run_id)
+            self._app.control.broadcast(CANCEL_COMMAND, arguments={"run_id": run_id})
+
+        try:
+            await self._in_thread(broadcast, timeout_s=CANCEL_TIMEOUT_S)
+        except _FAULTS as fault:
+            logger.warning("run %s could not be called off: %r", run_id, fault)
+
+    async def ask(self) -> None:
+        """Ask whether the broker answers.
+
+        Raises:
+            OSError: It does not.
+        """
+
+        def connect() -> None:
+            with self._app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=1)
+
+        try:
+            await self._in_thread(connect, timeout_s=CANCEL_TIMEOUT_S)
+        except _FAULTS as fault:
+            raise OSError(f"the broker does not answer: {fault}") from fault
+
+    def close(self) -> None:
+        """Give connections and threads back; what is on its way is still sent."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._app.close()
+
+    async def _in_thread(self, work: Callable[[], Any], *, timeout_s: float) -> None:
+        async with asyncio.timeout(timeout_s):
+            await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _producer_app(broker_url: str) -> Celery:
+    """Make a Celery app that only sends.
+
+    It knows no result store: with one, Celery would open a subscription for every run it
+    sends, beside ours.
+    """
+    app = Celery("api", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        broker_pool_limit=THREADS,
+        broker_connection_timeout=2,
+        task_publish_retry_policy={
+            "max_retries": 2,
+            "interval_start": 0.1,
+            "interval_step": 0.2,
+            "interval_max": 0.5,
+        },
+    )
+    if broker_url.startswith(("redis", "unix", "sentinel")):
+        app.conf.broker_transport_options = {
+            "socket_connect_timeout": 1,
+            "socket_timeout": 3,
+        }
+    return app

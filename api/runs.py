@@ -1,0 +1,40 @@
+"""Has a program run for as long as its client waits."""
+
+import asyncio
+from typing import Any
+
+from litestar import Request
+
+from api.body import until_client_leaves
+from api.dispatch import Dispatcher
+from api.errors import ClientGoneError, RunFailedError
+from executor.messages import Failed, Finished, RunRequest
+
+
+async def run_while_connected(
+    request: Request[Any, Any, Any], dispatcher: Dispatcher, run: RunRequest
+) -> Finished:
+    """Return how the program went.
+
+    Raises:
+        ClientGoneError: The client left; the run is cancelled.
+        RunFailedError: The service failed, not the program.
+        DispatchError: See `Dispatcher.run`.
+    """
+    running = asyncio.create_task(dispatcher.run(run), name=f"run {run.run_id}")
+    leaving = asyncio.create_task(until_client_leaves(request))
+    try:
+        await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            leaving.result()  # What kept it from watching, if it was not the client's end.
+            raise ClientGoneError
+        result = running.result().result
+    finally:
+        # Also when the server stops and this very task is cancelled. The dispatcher tells
+        # the executors before it gives way.
+        running.cancel()
+        leaving.cancel()
+        await asyncio.gather(running, leaving, return_exceptions=True)
+    if isinstance(result, Failed):
+        raise RunFailedError(result.kind)
+    return result

@@ -1,0 +1,173 @@
+"""What the API is told by its environment."""
+
+import ipaddress
+import re
+from typing import NamedTuple, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from storage.settings import StorageSettings
+
+WELL_KNOWN_KEY = "code-command-dev-key"
+"""The default of the original product. Everybody knows it, so it opens nothing but
+loopback."""
+
+MIN_KEY_CHARS = 16
+"""Shorter keys can be guessed over the network: 16 characters of hexadecimal digits are
+64 bits."""
+
+DEFAULT_TENANT = "default"
+"""Whose key `CODE_API_KEY` is."""
+
+_TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What `storage.sessions` takes: it is the first part of the keys of the tenant's objects."""
+
+_KEY = re.compile(r"[!-+\--~]+")
+"""Printable ASCII without the comma, which separates keys. Headers carry nothing more
+reliably."""
+
+
+class ApiKey(NamedTuple):
+    """A key, and the tenant that it belongs to."""
+
+    tenant: str
+    secret: SecretStr
+
+
+class ApiSettings(StorageSettings):
+    """Every variable that the API reads; upper case in the environment."""
+
+    code_host: str = Field("127.0.0.1", min_length=1)
+    """Address to listen on."""
+    code_port: int = Field(8095, ge=0, le=65_535)
+    """Port to listen on; 0 takes any free one."""
+    code_api_key: SecretStr | None = None
+    """The key of the tenant `default`."""
+    code_api_keys: SecretStr | None = None
+    """More keys, as `tenant=key,tenant2=key2`. A tenant may have several."""
+    cors_origins: str = "localhost:3080,3000"
+    """Web pages that may call the API from a browser; see `allowed_origins`."""
+
+    code_exec_timeout: float = Field(120, gt=0, le=3600)
+    """Longest run of a program, seconds. The executors hold it; the API waits for it."""
+    queue_timeout: float = Field(60, gt=0, le=3600)
+    """Longest wait of a run for its turn, seconds, on top of `code_exec_timeout`."""
+
+    broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    result_backend_url: SecretStr | None = None
+    """Redis or Valkey; `broker_url` where that is one."""
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_origins(cls, value: str) -> str:
+        for part in _parts(value):
+            if not re.fullmatch(r"\*|(https?://)?[A-Za-z0-9.*:\[\]-]+", part):
+                raise ValueError(f"{part!r} is neither a port, a host nor an origin")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_are_safe(self) -> Self:
+        keys = self.api_keys
+        if not keys:
+            raise ValueError(
+                "CODE_API_KEY: is not set. Nobody could call the API: set it to a random"
+                f" text of {MIN_KEY_CHARS} characters or more, such as the output of"
+                " `openssl rand -hex 24`"
+            )
+        _refuse_shared_keys(keys)
+        for key in keys:
+            self._refuse_weak_key(key)
+        return self
+
+    @model_validator(mode="after")
+    def _results_have_a_place(self) -> Self:
+        if not self.result_url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError(
+                "RESULT_BACKEND_URL: must be the redis:// URL of a Redis or Valkey server;"
+                " it is needed where BROKER_URL is not one"
+            )
+        return self
+
+    @property
+    def api_keys(self) -> tuple[ApiKey, ...]:
+        """Every key that opens the API.
+
+        Raises:
+            ValueError: `CODE_API_KEYS` cannot be read. Once the settings exist, it can.
+        """
+        keys: list[ApiKey] = []
+        if self.code_api_key is not None and self.code_api_key.get_secret_value():
+            keys.append(ApiKey(DEFAULT_TENANT, self.code_api_key))
+        for part in _parts(self.code_api_keys.get_secret_value() if self.code_api_keys else ""):
+            tenant, separator, secret = part.partition("=")
+            if not separator or not _TENANT.fullmatch(tenant):
+                raise ValueError(
+                    "CODE_API_KEYS: must read `tenant=key,tenant2=key2`, with tenants of at"
+                    " most 64 letters, digits, `_` and `-`"
+                )
+            keys.append(ApiKey(tenant, SecretStr(secret)))
+        return tuple(keys)
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """`cors_origins` as browsers send them.
+
+        A bare port means that port on localhost, and a host without a scheme both schemes.
+        """
+        origins: list[str] = []
+        for part in _parts(self.cors_origins):
+            host = f"localhost:{part}" if part.isdecimal() else part
+            if host == "*" or "://" in host:
+                origins.append(host)
+            else:
+                origins += [f"http://{host}", f"https://{host}"]
+        return origins
+
+    @property
+    def result_url(self) -> str:
+        """Where results and heartbeats are."""
+        return (self.result_backend_url or self.broker_url).get_secret_value()
+
+    @property
+    def run_timeout_s(self) -> float:
+        """Longest time between a run's request and its answer."""
+        return self.queue_timeout + self.code_exec_timeout
+
+    def _refuse_weak_key(self, key: ApiKey) -> None:
+        secret = key.secret.get_secret_value()
+        variable = "CODE_API_KEY" if key.secret is self.code_api_key else "CODE_API_KEYS"
+        if not _KEY.fullmatch(secret):
+            raise ValueError(f"{variable}: keys are printable ASCII without spaces and commas")
+        if secret == WELL_KNOWN_KEY:
+            if not _is_loopback(self.code_host):
+                raise ValueError(
+                    f"{variable}: the well-known key {WELL_KNOWN_KEY!r} is accepted on"
+                    f" loopback only, and CODE_HOST is {self.code_host!r}. Set a key of your"
+                    " own, such as the output of `openssl rand -hex 24`"
+                )
+        elif len(secret) < MIN_KEY_CHARS:
+            raise ValueError(f"{variable}: a key needs at least {MIN_KEY_CHARS} characters")
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _refuse_shared_keys(keys: tuple[ApiKey, ...]) -> None:
+    owners: dict[str, str] = {}
+    for tenant, secret in keys:
+        if owners.setdefault(secret.get_secret_value(), tenant) != tenant:
+            raise ValueError(
+                f"CODE_API_KEYS: the tenants {owners[secret.get_secret_value()]!r} and"
+                f" {tenant!r} have the same key; nothing would keep them apart"
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,223 @@
+"""Which stored files a program gets to see (librechat-contract 2.2, 3.1, 7.3)."""
+
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from storage.records import FileEntry, FileReference, SessionRecord
+from tests.api.service import OTHER_TENANT, TENANT, UNKNOWN_ID, Service
+
+Client = TestClient[Litestar]
+
+
+def upload(client: Client, *names: str) -> list[dict[str, str]]:
+    """Upload a file per name, each into a session of its own; return their references."""
+    references: list[dict[str, str]] = []
+    for name in names:
+        answer = client.post("/upload", files={"file": (name, b"content")}).json()
+        references.append(
+            {
+                "id": answer["files"][0]["fileId"],
+                "storage_session_id": answer["session_id"],
+                "name": name,
+            }
+        )
+    return references
+
+
+def run(client: Client, files: list[dict[str, Any]]) -> Any:
+    return client.post("/exec", json={"lang": "py", "code": "1", "files": files})
+
+
+def save_execution(service: Service, entry: FileEntry) -> str:
+    """Record an execution that ended with `entry`; return its session id."""
+    session_id = "E" * 21
+    record = SessionRecord(
+        session_id=session_id,
+        origin="execution",
+        user="somebody",
+        created_at=service.clock.now,
+        files=(entry,),
+    )
+    anyio.run(service.sessions.save, TENANT, record)
+    return session_id
+
+
+class TestFinding:
+    def test_inputs_arrive_in_their_order(self, client: Client, service: Service) -> None:
+        files = upload(client, "b.csv", "a/c.csv", "a.csv")
+
+        run(client, files)
+
+        inputs = service.dispatcher.request.inputs
+        assert [entry.name for entry in inputs] == ["b.csv", "a/c.csv", "a.csv"]
+        assert [entry.id for entry in inputs] == [file["id"] for file in files]
+
+    def test_older_clients_say_session_id(self, client: Client, service: Service) -> None:
+        (file,) = upload(client, "data.csv")
+        file["session_id"] = file.pop("storage_session_id")
+
+        assert run(client, [file]).status_code == 200
+        assert service.dispatcher.request.inputs[0].id == file["id"]
+
+    def test_the_recorded_name_wins(self, client: Client, service: Service) -> None:
+        (file,) = upload(client, "recorded.csv")
+
+        run(client, [{**file, "name": "requested.csv"}])
+
+        assert service.dispatcher.request.inputs[0].name == "recorded.csv"
+
+    def test_the_newest_form_of_a_reference_is_understood(
+        self, client: Client, service: Service
+    ) -> None:
+        (file,) = upload(client, "SKILL.md")
+        extras = {"resource_id": "64b0", "kind": "skill", "version": 3, "entity_id": "agent_1"}
+
+        assert run(client, [{**file, **extras}]).status_code == 200
+        assert service.dispatcher.request.inputs[0].entity_id == "agent_1"
+
+    def test_an_input_is_found_under_the_execution_that_had_it(
+        self, client: Client, service: Service
+    ) -> None:
+        """Older clients send it back with the execution's id (trap 3)."""
+        (file,) = upload(client, "data.csv")
+        entry = anyio.run(
+            service.sessions.find_file, TENANT, file["storage_session_id"], file["id"]
+        )
+        session_id = save_execution(service, entry.model_copy(update={"inherited": True}))
+
+        answer = run(client, [{**file, "storage_session_id": session_id}])
+
+        assert answer.status_code == 200
+        (found,) = service.dispatcher.request.inputs
+        assert found == entry
+
+    def test_what_became_of_a_file_earlier_is_forgotten(
+        self, client: Client, service: Service
+    ) -> None:
+        (file,) = upload(client, "data.csv")
+        entry = anyio.run(
+            service.sessions.find_file, TENANT, file["storage_session_id"], file["id"]
+        )
+        old = FileReference(id=UNKNOWN_ID, storage_session_id=UNKNOWN_ID)
+        session_id = save_execution(service, entry.model_copy(update={"modified_from": old}))
+
+        run(client, [{**file, "storage_session_id": session_id}])
+
+        assert service.dispatcher.request.inputs[0].modified_from is None
+
+
+class TestNotFinding:
+    def refused(self, answer: Any, service: Service) -> None:
+        assert answer.status_code == 422
+        assert answer.json()["error"] == "session_input_unavailable"
+        assert answer.json()["message"].startswith("One or more input files are unavailable")
+        assert service.dispatcher.requests == []
+
+    def test_an_unknown_session(self, client: Client, service: Service) -> None:
+        (file,) = upload(client, "data.csv")
+
+        self.refused(run(client, [{**file, "storage_session_id": UNKNOWN_ID}]), service)
+
+    def test_an_unknown_file(self, client: Client, service: Service) -> None:
+        (file,) = upload(client, "data.csv")
+
+        self.refused(run(client, [{**file, "id": UNKNOWN_ID}]), service)
+
+    def test_one_bad_reference_among_good_ones(self, client: Client, service: Service) -> None:
+        files = upload(client, "a", "b", "c")
+        files[1]["id"] = UNKNOWN_ID
+
+        self.refused(run(client, files), service)
+
+    def test_an_expired_file(self, client: Client, service: Service) -> None:
+        files = upload(client, "data.csv")
+        service.clock.advance(timedelta(hours=24))
+
+        self.refused(run(client, files), service)
+
+    def test_a_deleted_session(self, client: Client, service: Service) -> None:
+        (file,) = upload(client, "data.csv")
+        client.delete(f"/sessions/{file['storage_session_id']}")
+
+        self.refused(run(client, [file]), service)
+
+    def test_another_tenants_file_looks_like_one_that_does_not_exist(
+        self, client: Client, stranger: Client, service: Service
+    ) -> None:
+        files = upload(client, "data.csv")
+        missing = [{**files[0], "storage_session_id": UNKNOWN_ID}]
+
+        foreign = run(stranger, files)
+
+        self.refused(foreign, service)
+        assert foreign.content == run(stranger, missing).content
+
+    def test_the_same_ids_are_another_file_for_another_tenant(
+        self, stranger: Client, service: Service
+    ) -> None:
+        ours = anyio.run(service.store_file, "ours.csv", b"ours")
+        theirs = anyio.run(
+            lambda: service.store_file("theirs.csv", b"theirs", tenant=OTHER_TENANT)
+        )
+        assert ours.storage_session_id == theirs.storage_session_id
+
+        answer = run(
+            stranger, [theirs.model_dump(include={"id", "storage_session_id", "name"})]
+        )
+
+        assert answer.status_code == 200
+        assert service.dispatcher.request.inputs[0].name == "theirs.csv"
+
+    def test_storage_that_does_not_answer(self, client: Client, service: Service) -> None:
+        files = upload(client, "data.csv")
+        service.store.is_down = True
+
+        answer = run(client, files)
+
+        assert answer.status_code == 502
+        assert answer.json()["error"] == "session_input_source_failed"
+        assert "secret-host" not in answer.text
+
+    def test_a_run_without_files_does_not_need_storage(
+        self, client: Client, service: Service
+    ) -> None:
+        service.store.is_down = True
+
+        assert run(client, []).status_code == 200
+
+
+class TestDestinations:
+    @pytest.mark.parametrize(
+        ("names", "message"),
+        [
+            (["x", "x"], 'files contains duplicate destination "x"'),
+            (["a", "a/b"], 'files contains conflicting destinations "a" and "a/b"'),
+            (
+                ["a/b/c", "b", "a/b"],
+                'files contains conflicting destinations "a/b" and "a/b/c"',
+            ),
+        ],
+    )
+    def test_two_files_cannot_be_in_one_place(
+        self, client: Client, service: Service, names: list[str], message: str
+    ) -> None:
+        answer = run(client, upload(client, *names))
+
+        assert answer.status_code == 400
+        assert answer.json() == {"error": "bad_request", "message": message}
+        assert service.dispatcher.requests == []
+
+    def test_recorded_names_are_what_counts(self, client: Client) -> None:
+        first, second = upload(client, "x", "x")
+
+        answer = run(client, [first, {**second, "name": "y"}])
+
+        assert answer.json()["message"] == 'files contains duplicate destination "x"'
+
+    def test_names_that_only_begin_alike_are_fine(self, client: Client) -> None:
+        assert run(client, upload(client, "a", "ab/c", "a.b", "b/a")).status_code == 200
