@@ -7,12 +7,14 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from executor.messages import SkippedFile, Stopped
-from executor.sandbox import SandboxLostError
+from executor.sandbox import RunLimits, SandboxLostError
 from sandbox.supervisor.frames import PROTOCOL_VERSION, Frame
 from sandbox.supervisor.workspace import MAX_NAMED_SKIPS, is_presentable
 
 MAX_INPUTS = 256
 MAX_PATH_CHARS = 256
+MAX_SKIPPED = 1_000_000
+"""Far above what a workspace can hold (`executor.policy.MAX_INODES`)."""
 
 
 def _canonical(name: str) -> str:
@@ -70,6 +72,40 @@ class OutputClaim(_Claim):
         """Levels of the path."""
         return len(PurePosixPath(self.name).parts)
 
+    @property
+    def folders(self) -> set[str]:
+        """The folders that the file lies in."""
+        return {str(folder) for folder in PurePosixPath(self.name).parents} - {"."}
+
+
+class AnnouncedOutputs:
+    """The output files of one run so far: together they must fit into one workspace."""
+
+    def __init__(self, limits: RunLimits) -> None:
+        self._limits = limits
+        self._names: set[str] = set()
+        self._folders: set[str] = set()
+        self._total_bytes = 0
+
+    def add(self, claim: OutputClaim) -> None:
+        """Note one more.
+
+        Raises:
+            SandboxLostError: It exceeds the limits, or cannot lie beside the others.
+        """
+        self._total_bytes += claim.size
+        if (
+            len(self._names) == self._limits.files
+            or claim.size > self._limits.file_bytes
+            or self._total_bytes > self._limits.total_bytes
+            or claim.depth > self._limits.depth
+            or claim.name in self._names | self._folders
+            or claim.folders & self._names
+        ):
+            raise SandboxLostError("the sandbox announced what no workspace can hold")
+        self._names.add(claim.name)
+        self._folders |= claim.folders
+
 
 class SummaryClaim(_Claim):
     """What became of the other files."""
@@ -77,7 +113,7 @@ class SummaryClaim(_Claim):
     unchanged: tuple[Name, ...] = Field(max_length=MAX_INPUTS, strict=False)
     deleted: tuple[Name, ...] = Field(max_length=MAX_INPUTS, strict=False)
     skipped: tuple[tuple[Shown, Shown], ...] = Field(max_length=MAX_NAMED_SKIPS, strict=False)
-    skipped_count: int = Field(ge=0)
+    skipped_count: int = Field(ge=0, le=MAX_SKIPPED)
 
     def skipped_files(self) -> tuple[SkippedFile, ...]:
         """Return the named ones as the report carries them."""

@@ -29,14 +29,22 @@ class SharedAssetsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetArchive:
-    """The files as an uncompressed tar, and a name for exactly this content.
+    """The files as an uncompressed tar, and a digest of exactly this content.
 
     Uncompressed on purpose: the engine unpacks compressed archives with programs of the
     container (GHSA-x86f-5xw2-fm2r).
     """
 
-    volume: str
+    digest: str
     tar: bytes
+
+    def volume(self, owner: str) -> str:
+        """Name the volume that holds these files for one executor.
+
+        Each has its own: when one's files change it removes the old volume, and the engine
+        would make an empty one for a neighbour that still asks for it.
+        """
+        return f"code-command-shared-{owner}-{self.digest[:16]}"
 
 
 def pack(folder: Path) -> AssetArchive:
@@ -65,9 +73,7 @@ def pack(folder: Path) -> AssetArchive:
                     )
                 _add(archive, name, content)
                 digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return AssetArchive(
-        volume=f"code-command-shared-{digest.hexdigest()[:16]}", tar=buffer.getvalue()
-    )
+    return AssetArchive(digest=digest.hexdigest(), tar=buffer.getvalue())
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes | None) -> None:
@@ -79,7 +85,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes | None) -> None:
 
 
 def fill_volume(api: Any, archive: AssetArchive, *, image: str, owner: str) -> None:
-    """Make sure that the engine has the archive's volume. Safe to repeat, and to race.
+    """Make sure that the engine has the owner's volume of `archive`. Safe to repeat.
 
     The volume is filled through a container that is never started, so that nothing of it
     can take part (CVE-2018-15664, CVE-2019-14271). A volume counts as filled by its
@@ -89,11 +95,12 @@ def fill_volume(api: Any, archive: AssetArchive, *, image: str, owner: str) -> N
         docker.errors.APIError: The engine refused.
     """
     labels = {ROLE_LABEL: ASSETS_ROLE, OWNER_LABEL: owner}
-    filled = f"{archive.volume}-filled"
+    name = archive.volume(owner)
+    filled = f"{name}-filled"
     if any(volume["Name"] == filled for volume in api.volumes()["Volumes"] or ()):
         return
-    api.create_volume(archive.volume, labels=labels)
-    mount = {"Type": "volume", "Source": archive.volume, "Target": SHARED, "ReadOnly": False}
+    api.create_volume(name, labels=labels)
+    mount = {"Type": "volume", "Source": name, "Target": SHARED, "ReadOnly": False}
     config = {
         "Image": image,
         "Labels": labels,

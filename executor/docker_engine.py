@@ -12,7 +12,6 @@ from typing import Any, ParamSpec, TypeVar
 import docker  # noqa: TID251 - this is the adapter
 import docker.errors  # noqa: TID251
 import docker.utils  # noqa: TID251
-import requests
 from typing_extensions import override
 
 from executor.docker_assets import AssetArchive, fill_volume, remove_stale_volumes
@@ -46,6 +45,7 @@ class DockerEngine(SandboxEngine):
         self._policy = policy
         self._owner = owner
         self._assets = assets
+        self._volume = assets.volume(owner)
         self._assets_there = False
         self._preparing = asyncio.Lock()
         self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="docker")
@@ -61,20 +61,18 @@ class DockerEngine(SandboxEngine):
             self._policy,
             uid=next(self._uids),
             owner=self._owner,
-            shared_volume=self._assets.volume,
+            shared_volume=self._volume,
         )
         api = await self._connected()
         await self._bring_assets(api)
         name = f"code-command-{secrets.token_hex(8)}"
         self._own.add(name)
         try:
-            await self._call(api.create_container_from_config, config, name)
-            sandbox = await self._started(api, name)
-            await sandbox.greet()
+            await self._call_to_its_end(api.create_container_from_config, config, name)
+            return await self._started(api, name)
         except BaseException:
             await asyncio.shield(self._remove(name))
             raise
-        return sandbox
 
     async def _bring_assets(self, api: Any) -> None:
         async with self._preparing:
@@ -82,24 +80,28 @@ class DockerEngine(SandboxEngine):
                 return
             labelled = {"image": self._policy.image, "owner": self._owner}
             await self._call(partial(fill_volume, api, self._assets, **labelled))
-            keep = self._assets.volume
-            await self._call(partial(remove_stale_volumes, api, keep=keep, owner=self._owner))
+            keep = {"keep": self._volume, "owner": self._owner}
+            await self._call(partial(remove_stale_volumes, api, **keep))
             self._assets_there = True
 
     async def _started(self, api: Any, name: str) -> SupervisedSandbox:
-        """Attach first, start then: nothing that PID 1 says may be missed."""
+        """Attach first, start then: nothing that PID 1 says may be missed.
+
+        A sandbox that does not come up is the caller's to remove.
+        """
         attached = await self._call(
             partial(api.attach_socket, name, params={"stdin": 1, "stdout": 1, "stream": 1})
         )
-        stream = await AttachedStream.over(attached)
+        stream = FrameStream(await AttachedStream.over(attached))
         sandbox = SupervisedSandbox(
             name,
-            FrameStream(stream),
+            stream,
             was_killed_for_memory=partial(self._was_killed_for_memory, name),
             destroy=partial(self._remove, name),
         )
         try:
             await self._call(api.start, name)
+            await sandbox.greet()
         except BaseException:
             await stream.close()
             raise
@@ -123,10 +125,11 @@ class DockerEngine(SandboxEngine):
     @override
     async def remove_leftovers(self) -> int:
         api = await self._connected()
-        found = await self._call(
-            partial(api.containers, all=True, filters={"label": owner_filter(self._owner)})
-        )
-        names = [container["Names"][0].lstrip("/") for container in found]
+        ours = {"label": owner_filter(self._owner)}
+        async with self._preparing:  # Else a container that is filling the volume were one.
+            found = await self._call(partial(api.containers, all=True, filters=ours))
+        # One that is being removed right now may have lost its name already.
+        names = [container["Names"][0].lstrip("/") for container in found if container["Names"]]
         leftovers = [name for name in names if name not in self._own]
         for name in leftovers:
             await self._remove(name)
@@ -151,8 +154,22 @@ class DockerEngine(SandboxEngine):
             raise SandboxUnavailableError(
                 f"the engine has no image {self._policy.image}; build it: ./code-command build"
             ) from fault
-        except (docker.errors.DockerException, requests.RequestException) as fault:
+        except (docker.errors.DockerException, OSError) as fault:  # requests' are OSErrors.
             raise SandboxUnavailableError(f"Docker: {_first_line(fault)}") from fault
+
+    async def _call_to_its_end(
+        self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `_call`, but a cancellation waits for the answer.
+
+        The thread cannot be stopped: it would go on to make what nobody knows of.
+        """
+        call = asyncio.ensure_future(self._call(method, *args, **kwargs))
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            await asyncio.gather(call, return_exceptions=True)
+            raise
 
     async def close(self) -> None:
         """Let go of the engine. Sandboxes are the pool's to destroy first."""

@@ -17,8 +17,8 @@ SANDBOX_ROLE = "sandbox"
 
 
 def owner_filter(owner: str) -> list[str]:
-    """Return the label filter that finds the sandboxes of one executor."""
-    return [f"{ROLE_LABEL}={SANDBOX_ROLE}", f"{OWNER_LABEL}={owner}"]
+    """Return the label filter that finds everything of one executor."""
+    return [f"{OWNER_LABEL}={owner}"]
 
 
 def container_spec(

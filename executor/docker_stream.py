@@ -45,10 +45,14 @@ class AttachedStream(ByteStream):
                 "its socket: ssh -NL /run/remote-docker.sock:/var/run/docker.sock HOST"
             )
         # A descriptor of our own: docker-py's response object may be collected at any time.
-        own = inner.dup()
-        attached.close()
-        own.setblocking(False)  # noqa: FBT003 - the library's own parameter
-        reader, writer = await asyncio.open_connection(sock=own, limit=READ_AHEAD_BYTES)
+        try:
+            own = inner.dup()
+            own.setblocking(False)  # noqa: FBT003 - the library's own parameter
+            reader, writer = await asyncio.open_connection(sock=own, limit=READ_AHEAD_BYTES)
+        except OSError as fault:
+            raise SandboxUnavailableError(f"the connection cannot be kept: {fault}") from fault
+        finally:
+            attached.close()
         return cls(reader, writer)
 
     @override

@@ -36,8 +36,9 @@ class ByteStream(Protocol):
 class FrameStream:
     """Reads and writes frames on a `ByteStream`."""
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: ByteStream, *, stall_timeout_s: float = STALL_TIMEOUT_S) -> None:
         self._stream = stream
+        self._stall_timeout_s = stall_timeout_s
         self._frames = self._decoded()
 
     @property
@@ -52,26 +53,36 @@ class FrameStream:
             SandboxLostError: The sandbox is gone, or takes nothing any more.
         """
         try:
-            async with asyncio.timeout(STALL_TIMEOUT_S):
+            async with asyncio.timeout(self._stall_timeout_s):
                 await self._stream.write(frame)
         except (OSError, TimeoutError) as fault:
             raise SandboxLostError("the sandbox takes nothing any more") from fault
 
-    async def receive(self, *, timeout_s: float = STALL_TIMEOUT_S) -> Frame:
+    async def receive(self) -> Frame:
         """Return the next frame.
 
         Raises:
-            SandboxLostError: It ended, broke the protocol, or was silent for `timeout_s`.
+            SandboxLostError: It ended, broke the protocol, or was silent for too long.
         """
         try:
-            async with asyncio.timeout(timeout_s):
-                return await anext(self._frames)
+            async with asyncio.timeout(self._stall_timeout_s):
+                return await self.next_frame()
+        except TimeoutError as fault:
+            silence_s = self._stall_timeout_s
+            raise SandboxLostError(f"the sandbox was silent for {silence_s:g} s") from fault
+
+    async def next_frame(self) -> Frame:
+        """Return the next frame, whenever it comes: the caller has a deadline of its own.
+
+        Raises:
+            SandboxLostError: It ended, or broke the protocol.
+        """
+        try:
+            return await anext(self._frames)
         except StopAsyncIteration:
             raise SandboxLostError("the sandbox ended before its report") from None
         except FrameError as fault:
             raise SandboxLostError(str(fault)) from fault
-        except TimeoutError as fault:
-            raise SandboxLostError(f"the sandbox was silent for {timeout_s:.0f} s") from fault
         except OSError as fault:
             raise SandboxLostError("the connection to the sandbox broke") from fault
 

@@ -82,9 +82,9 @@ async def _store_all(
     async with task_group() as group:
         async for output in sandbox.outputs():
             known = inputs.get(output.name)
-            if known is not None and known.read_only:
+            if _is_in_the_way(output.name, request):
                 async for _ in output.chunks:
-                    pass  # The change of a read-only file is dropped.
+                    pass
             elif output.size_bytes > HELD_BYTES:
                 order.append(await _store(request, sessions, output, known))
             else:
@@ -94,6 +94,19 @@ async def _store_all(
                 task.add_done_callback(lambda _: free.release())
                 order.append(task)
     return [item.result() if isinstance(item, asyncio.Task) else item for item in order]
+
+
+def _is_in_the_way(name: str, request: RunRequest) -> bool:
+    """Whether a file stands where a read-only input stays, or cannot lie beside it.
+
+    That is a change of the input, and dropped: a client sends back all the files of a run,
+    and `a` with `a/b` would be refused as conflicting from then on.
+    """
+    return any(
+        f"{name}/".startswith(f"{entry.name}/") or entry.name.startswith(f"{name}/")
+        for entry in request.inputs
+        if entry.read_only
+    )
 
 
 async def _store(

@@ -6,8 +6,9 @@ A sandbox leaves the pool once and never comes back: it is used for one run and 
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 
@@ -62,7 +63,8 @@ class WarmPool:
             await asyncio.gather(self._refill, return_exceptions=True)
         while self._ready:
             self.retire(self._ready.popleft())
-        await asyncio.gather(*self._destructions, return_exceptions=True)
+        while self._destructions:
+            await asyncio.gather(*self._destructions, return_exceptions=True)
 
     async def claim(self) -> Sandbox:
         """Return a sandbox that no one else has or had: a waiting one, else a new one.
@@ -82,7 +84,21 @@ class WarmPool:
 
     def retire(self, sandbox: Sandbox) -> None:
         """Have a claimed sandbox destroyed, off the caller's path."""
-        task = asyncio.create_task(sandbox.destroy())
+        self._in_background(sandbox.destroy())
+
+    def abandon(self, claim: "asyncio.Task[Sandbox]") -> None:
+        """Give up a claim that is under way; what it may bring yet is destroyed."""
+        claim.cancel()
+        self._in_background(self._destroy_claimed(claim))
+
+    @staticmethod
+    async def _destroy_claimed(claim: "asyncio.Task[Sandbox]") -> None:
+        await asyncio.wait([claim])
+        if not claim.cancelled() and claim.exception() is None:
+            await claim.result().destroy()
+
+    def _in_background(self, destruction: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(destruction)
         self._destructions.add(task)
         task.add_done_callback(self._destructions.discard)
 
@@ -119,5 +135,11 @@ class WarmPool:
                     self._ready.append(await self._create())
                     retry_s = FIRST_RETRY_S
                 except SandboxUnavailableError:
-                    await asyncio.sleep(retry_s)
-                    retry_s = min(LONGEST_RETRY_S, retry_s * 2)
+                    pass
+                except Exception as fault:  # noqa: BLE001 - unseen otherwise: nobody awaits it
+                    _log.exception("a sandbox could not be made")
+                    self._trouble = f"a sandbox could not be made: {type(fault).__name__}"
+                else:
+                    continue
+                await asyncio.sleep(retry_s)
+                retry_s = min(LONGEST_RETRY_S, retry_s * 2)

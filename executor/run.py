@@ -1,12 +1,11 @@
 """The story of one run: claim a sandbox, bring the inputs, run, keep the outputs, report."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-
-from storage.sessions import Sessions
 
 from executor.concurrency import all_of
 from executor.messages import Failed, FailureKind, Finished, RunReport, RunRequest
@@ -24,9 +23,12 @@ from executor.sandbox import (
 from storage.errors import StorageUnavailableError, StoredFileNotFoundError
 from storage.ports import OpenedObject
 from storage.records import FileEntry
+from storage.sessions import Sessions
 
 PARALLEL_OPENS = 16
 """Inputs whose download is begun at once."""
+
+_log = logging.getLogger(__name__)
 
 FAILURES: dict[type[Exception], FailureKind] = {
     SandboxUnavailableError: FailureKind.SANDBOX_UNAVAILABLE,
@@ -52,8 +54,12 @@ class Runner:
         Never raises for what can go wrong outside this process: that is in the report.
         Cancelling it destroys the sandbox and whatever was stored.
         """
+        left_s = request.deadline - time.time()
+        if left_s <= 0:  # Nobody waits any more: not even a sandbox is claimed.
+            late = Failed(kind=FailureKind.DEADLINE_EXCEEDED)
+            return RunReport(run_id=request.run_id, result=late)
         try:
-            async with asyncio.timeout(request.deadline - time.time()):
+            async with asyncio.timeout(left_s):
                 result = await self._run(request)
         except tuple(FAILURES) as fault:
             kind = next(FAILURES[cause] for cause in type(fault).__mro__ if cause in FAILURES)
@@ -68,9 +74,16 @@ class Runner:
             try:
                 kept = await keep_outputs(request, sandbox, self.sessions, self.limits)
             except BaseException:
-                await asyncio.shield(self.sessions.discard(request.tenant, request.session_id))
+                await self._discard(request)
                 raise
         return finished(execution, kept, stderr_bytes=self.limits.stderr_bytes)
+
+    async def _discard(self, request: RunRequest) -> None:
+        """Remove what was stored. What stays has no record, so nobody can reach it."""
+        try:
+            await asyncio.shield(self.sessions.discard(request.tenant, request.session_id))
+        except StorageUnavailableError as fault:
+            _log.warning("run %s: files are left to expire: %s", request.run_id, fault)
 
     @asynccontextmanager
     async def _prepared(self, request: RunRequest) -> AsyncGenerator[Sandbox]:
@@ -93,10 +106,10 @@ class Runner:
             claim = asyncio.create_task(self.pool.claim())
             try:
                 opened = await self._open_inputs(request, downloads)
+                sandbox = await claim
             except BaseException:
-                claim.add_done_callback(self._retire_claimed)
+                self.pool.abandon(claim)
                 raise
-            sandbox = await claim
             try:
                 await sandbox.prepare(self._program(request), self.limits)
                 for entry, download in zip(request.inputs, opened, strict=True):
@@ -105,10 +118,6 @@ class Runner:
                 self.pool.retire(sandbox)
                 raise
         return sandbox
-
-    def _retire_claimed(self, claim: "asyncio.Task[Sandbox]") -> None:
-        if not claim.cancelled() and claim.exception() is None:
-            self.pool.retire(claim.result())
 
     async def _open_inputs(
         self, request: RunRequest, downloads: AsyncExitStack

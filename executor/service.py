@@ -102,7 +102,9 @@ class ExecutorService:
             failed = Failed(kind=FailureKind.CANCELLED)
             report = RunReport(run_id=request.run_id, result=failed)
         finally:
-            del self._runs[request.run_id]
+            # The broker may have delivered it twice; the other delivery is in here then.
+            if self._runs.get(request.run_id) is task:
+                del self._runs[request.run_id]
         _log_outcome(request, report)
         return report
 

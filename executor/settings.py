@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 from pydantic import Field, SecretStr
+
 from storage.settings import StorageSettings
 
 MIB = 1024 * 1024
@@ -27,8 +28,9 @@ class ExecutorSettings(StorageSettings):
 
     code_exec_timeout: float = Field(120, gt=0, le=3600)
     """Longest run of a program, seconds."""
-    cpu_limit: float = Field(0.5, gt=0)
-    """Processors per sandbox, on average over one second."""
+    cpu_limit: float = Field(0.5, ge=0.01)
+    """Processors per sandbox, on average over one second. The kernel takes no less than a
+    thousandth; nothing starts in useful time with less than a hundredth."""
     memory_limit: int = Field(256 * MIB, ge=32 * MIB)
     """Bytes for the programs of a sandbox; the workspace's size is added to it."""
     workspace_size_limit: int = Field(104_857_600, ge=MIB)

@@ -1,11 +1,14 @@
 """`Sandbox` for anything whose PID 1 is our supervisor, however its streams are reached."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
 from typing_extensions import override
 
 from executor.claims import (
     STOPPED,
+    AnnouncedOutputs,
     EndedClaim,
     HelloClaim,
     OutputClaim,
@@ -55,6 +58,8 @@ class SupervisedSandbox(Sandbox):
         self._was_killed_for_memory = was_killed_for_memory
         self._destroy = destroy
         self._limits: RunLimits | None = None
+        self._inputs: set[str] = set()
+        self._workspace_lost = False
         self._leftovers: Leftovers | None = None
 
     @property
@@ -75,10 +80,11 @@ class SupervisedSandbox(Sandbox):
                 image is older or newer than this executor.
         """
         try:
-            hello = await self._stream.receive(timeout_s=HELLO_TIMEOUT_S)
-            read_claim(HelloClaim, hello)
-        except SandboxLostError as fault:
-            raise SandboxUnavailableError(f"sandbox {self._name}: {fault}") from fault
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                read_claim(HelloClaim, await self._stream.next_frame())
+        except (SandboxLostError, TimeoutError) as fault:
+            problem = str(fault) or "its supervisor did not come up"
+            raise SandboxUnavailableError(f"sandbox {self._name}: {problem}") from fault
 
     @override
     async def prepare(self, program: Program, limits: RunLimits) -> None:
@@ -91,6 +97,7 @@ class SupervisedSandbox(Sandbox):
                 "stdout_bytes": limits.stdout_bytes,
                 "stderr_bytes": limits.stderr_bytes,
                 "file_bytes": limits.file_bytes,
+                "total_bytes": limits.total_bytes,
                 "files": limits.files,
                 "depth": limits.depth,
                 "path_chars": limits.path_chars,
@@ -102,6 +109,7 @@ class SupervisedSandbox(Sandbox):
 
     @override
     async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
+        self._inputs.add(name)
         await self._deliver(encode_json(Kind.FILE, {"name": name}))
         async for chunk in chunks:
             await self._deliver_bytes(Kind.DATA, chunk)
@@ -121,38 +129,45 @@ class SupervisedSandbox(Sandbox):
         limits = self._known_limits()
         await self._deliver(encode(Kind.RUN))
         output = _Captured(limits)
+        started = time.monotonic()
         try:
-            while True:
-                frame = await self._stream.receive(timeout_s=limits.wall_time_s + RUN_GRACE_S)
-                if frame.kind is Kind.REFUSED:
-                    raise SandboxRefusedError(read_claim(RefusedClaim, frame).reason)
-                if frame.kind is Kind.ENDED:
-                    return output.ended(read_claim(EndedClaim, frame))
-                output.add(frame)
+            async with asyncio.timeout(limits.wall_time_s + RUN_GRACE_S):
+                return await self._watch(output)
+        except TimeoutError:
+            stopped = Stopped.TIME
         except SandboxLostError:
-            # PID 1 itself may be what the kernel took. That is the program's doing.
-            if await self._was_killed_for_memory():
-                return output.killed(Stopped.MEMORY)
-            raise
+            if self._stream.alive or not await self._killed_for_memory():
+                raise
+            stopped = Stopped.MEMORY
+        self._workspace_lost = True
+        wall_time_ms = round((time.monotonic() - started) * 1000)
+        return output.killed(stopped, wall_time_ms=wall_time_ms)
+
+    async def _watch(self, output: "_Captured") -> Execution:
+        while True:
+            frame = await self._stream.next_frame()
+            if frame.kind is Kind.REFUSED:
+                raise SandboxRefusedError(read_claim(RefusedClaim, frame).reason)
+            if frame.kind is Kind.ENDED:
+                return output.ended(read_claim(EndedClaim, frame))
+            output.add(frame)
+
+    async def _killed_for_memory(self) -> bool:
+        """Whether the kernel took PID 1 itself. That is the program's doing, not ours."""
+        try:
+            return await self._was_killed_for_memory()
+        except SandboxUnavailableError:
+            return False  # Nobody can say any more.
 
     @override
     async def outputs(self) -> AsyncIterator[OutputFile]:
-        limits = self._known_limits()
-        count = total_bytes = 0
-        names: set[str] = set()
+        if self._workspace_lost:
+            self._leftovers = self._after_loss()
+            return
+        announced = AnnouncedOutputs(self._known_limits())
         while (frame := await self._stream.receive()).kind is Kind.OUTPUT:
             claim = read_claim(OutputClaim, frame)
-            count += 1
-            total_bytes += claim.size
-            if (
-                count > limits.files
-                or claim.size > limits.file_bytes
-                or total_bytes > limits.total_bytes
-                or claim.depth > limits.depth
-                or claim.name in names
-            ):
-                raise SandboxLostError("the sandbox announced more than the limits allow")
-            names.add(claim.name)
+            announced.add(claim)
             yield OutputFile(
                 name=claim.name, size_bytes=claim.size, chunks=self._body(claim.size)
             )
@@ -164,6 +179,15 @@ class SupervisedSandbox(Sandbox):
             deleted=frozenset(summary.deleted),
             skipped=summary.skipped_files(),
             skipped_count=summary.skipped_count,
+        )
+
+    def _after_loss(self) -> Leftovers:
+        """What the program did to its inputs is gone with the workspace; they are not."""
+        return Leftovers(
+            unchanged=frozenset(self._inputs),
+            deleted=frozenset(),
+            skipped=(),
+            skipped_count=0,
         )
 
     async def _body(self, size_bytes: int) -> AsyncIterator[bytes]:
@@ -218,12 +242,12 @@ class _Captured:
             stderr_cut=claim.stderr_cut,
         )
 
-    def killed(self, stopped: Stopped) -> Execution:
+    def killed(self, stopped: Stopped, *, wall_time_ms: int) -> Execution:
         return Execution(
             exit_code=None,
             signal="SIGKILL",
             stopped=stopped,
-            wall_time_ms=0,
+            wall_time_ms=wall_time_ms,
             stdout=bytes(self._streams[Kind.STDOUT]),
             stderr=bytes(self._streams[Kind.STDERR]),
             stderr_cut=False,

@@ -1,0 +1,151 @@
+"""What an executor is told by its environment, and what bad values get."""
+
+from pathlib import Path
+
+import pytest
+
+from executor.service import run_limits
+from executor.settings import MIB, ExecutorSettings
+from storage.configuration import ConfigurationError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ExecutorSettings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = load_settings(ExecutorSettings)
+
+    assert settings.sandbox_image == "code-sandbox:latest"
+    assert settings.sandbox_runtime == "runc"
+    assert settings.code_exec_timeout == 120
+    assert settings.cpu_limit == 0.5
+    assert settings.memory_limit == 256 * MIB
+    assert settings.workspace_size_limit == 104_857_600
+    assert settings.output_max_bytes == 65_536
+    assert settings.cleanup_interval_minutes == 60
+    assert settings.session_max_age_hours == 24
+    assert settings.max_upload_size == 52_428_800
+
+
+def test_the_default_assets_are_the_repositorys() -> None:
+    assert (load_settings(ExecutorSettings).shared_assets_path / "utils").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("SANDBOX_IMAGE", "mine:1", "mine:1"),
+        ("SANDBOX_RUNTIME", "runsc", "runsc"),
+        ("SANDBOX_POOL_SIZE", "0", 0),
+        ("EXECUTOR_CONCURRENCY", "7", 7),
+        ("CODE_EXEC_TIMEOUT", "1.5", 1.5),
+        ("CPU_LIMIT", "2", 2),
+        ("MEMORY_LIMIT", "1073741824", 1024 * MIB),
+        ("WORKSPACE_SIZE_LIMIT", "2097152", 2 * MIB),
+        ("OUTPUT_MAX_BYTES", "2048", 2048),
+        ("SHARED_ASSETS_PATH", "/srv/assets", Path("/srv/assets")),
+        ("CLEANUP_INTERVAL_MINUTES", "0.5", 0.5),
+        ("CODE_EXECUTOR_ID", "host-1.lan", "host-1.lan"),
+        ("LOG_LEVEL", "DEBUG", "DEBUG"),
+    ],
+)
+def test_each_variable_is_read(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: object
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    assert getattr(load_settings(ExecutorSettings), variable.lower()) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SANDBOX_POOL_SIZE", "-1"),
+        ("SANDBOX_POOL_SIZE", "201"),
+        ("EXECUTOR_CONCURRENCY", "0"),
+        ("CODE_EXEC_TIMEOUT", "0"),
+        ("CODE_EXEC_TIMEOUT", "nan"),
+        ("CODE_EXEC_TIMEOUT", "inf"),
+        ("CODE_EXEC_TIMEOUT", "soon"),
+        ("CPU_LIMIT", "0"),
+        ("CPU_LIMIT", "0.001"),
+        ("CPU_LIMIT", "nan"),
+        ("CPU_LIMIT", "inf"),
+        ("MEMORY_LIMIT", "1024"),
+        ("MEMORY_LIMIT", "256m"),
+        ("WORKSPACE_SIZE_LIMIT", "0"),
+        ("OUTPUT_MAX_BYTES", "1"),
+        ("CLEANUP_INTERVAL_MINUTES", "0"),
+        ("CLEANUP_INTERVAL_MINUTES", "nan"),
+        ("CODE_EXECUTOR_ID", "two words"),
+        ("CODE_EXECUTOR_ID", "x" * 65),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(ExecutorSettings)
+
+    assert str(refusal.value).startswith(f"{variable}: ")
+    assert "\n" not in str(refusal.value)
+
+
+def test_results_go_to_the_broker_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BROKER_URL", "redis://:secret@broker:6379/1")
+    assert load_settings(ExecutorSettings).result_url == "redis://:secret@broker:6379/1"
+
+    monkeypatch.setenv("RESULT_BACKEND_URL", "redis://results:6379/0")
+    assert load_settings(ExecutorSettings).result_url == "redis://results:6379/0"
+
+
+def test_a_broker_that_keeps_no_results_needs_a_result_backend(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Heartbeats and reports go to Redis; RabbitMQ carries messages alone."""
+    monkeypatch.setenv("BROKER_URL", "amqp://guest:secret@broker:5672//")
+
+    with pytest.raises(ConfigurationError, match="RESULT_BACKEND_URL") as refusal:
+        load_settings(ExecutorSettings)
+    assert "secret" not in str(refusal.value)
+
+
+def test_the_password_in_the_brokers_address_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BROKER_URL", "redis://:secret@broker:6379/1")
+
+    assert "secret" not in repr(load_settings(ExecutorSettings))
+
+
+def test_the_limits_of_a_run_are_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {
+        "CODE_EXEC_TIMEOUT": "7",
+        "OUTPUT_MAX_BYTES": "4096",
+        "MAX_UPLOAD_SIZE": "1000",
+        "WORKSPACE_SIZE_LIMIT": "2097152",
+    }.items():
+        monkeypatch.setenv(variable, value)
+
+    limits = run_limits(load_settings(ExecutorSettings))
+
+    assert limits.wall_time_s == 7
+    assert (limits.stdout_bytes, limits.stderr_bytes) == (4096, 4096)
+    assert (limits.file_bytes, limits.total_bytes) == (1000, 2 * MIB)
+
+
+def test_the_limits_that_the_contract_fixes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_EXEC_TIMEOUT", "7")
+
+    limits = run_limits(load_settings(ExecutorSettings))
+
+    assert (limits.files, limits.depth, limits.path_chars) == (50, 10, 256)
+    assert limits.open_files == 2048

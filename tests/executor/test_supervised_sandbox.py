@@ -1,0 +1,433 @@
+"""The host's side of the frame protocol, facing supervisors that lie, stall and vanish."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from executor import supervised_sandbox
+from executor.messages import SkippedFile, Stopped
+from executor.sandbox import (
+    SandboxLostError,
+    SandboxRefusedError,
+    SandboxUnavailableError,
+)
+from sandbox.supervisor.frames import CHUNK_BYTES, MAX_PAYLOAD_BYTES, Kind, encode, encode_json
+from tests.executor.memory_stream import (
+    HELLO,
+    LIMITS,
+    PYTHON,
+    Rig,
+    chunks,
+    data,
+    ended,
+    output,
+    read_output,
+    read_outputs,
+    summary,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+class TestGreeting:
+    async def test_a_supervisor_of_our_protocol_is_ready(self, rig: Rig) -> None:
+        rig.stream.says(HELLO)
+
+        await rig.sandbox.greet()
+
+        assert rig.sandbox.alive
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            encode_json(Kind.HELLO, {"protocol": 2}),
+            encode(Kind.HELLO, b"hello"),
+            b"python3: can't open file '/opt/code-command/supervisor'\n",
+        ],
+        ids=["another-protocol", "no-json", "no-frames"],
+    )
+    async def test_anything_else_is_not_a_sandbox(self, rig: Rig, said: bytes) -> None:
+        rig.stream.says(said)
+
+        with pytest.raises(SandboxUnavailableError, match="box"):
+            await rig.sandbox.greet()
+
+    async def test_a_container_that_ends_at_once_is_unavailable(self, rig: Rig) -> None:
+        rig.stream.ends()
+
+        with pytest.raises(SandboxUnavailableError):
+            await rig.sandbox.greet()
+        assert not rig.sandbox.alive
+
+    async def test_one_that_says_nothing_is_given_up(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(supervised_sandbox, "HELLO_TIMEOUT_S", 0.02)
+
+        with pytest.raises(SandboxUnavailableError, match="did not come up"):
+            await rig.sandbox.greet()
+
+
+class TestHandingOver:
+    async def test_the_job_carries_program_and_limits(self, rig: Rig) -> None:
+        program = dataclasses.replace(PYTHON, args=("a b", "$HOME", ""))
+
+        await rig.sandbox.prepare(program, LIMITS)
+
+        assert rig.heard_json(Kind.JOB) == [
+            {
+                "language": "py",
+                "args": ["a b", "$HOME", ""],
+                "limits": {
+                    "wall_time_s": 5,
+                    "stdout_bytes": 100,
+                    "stderr_bytes": 50,
+                    "file_bytes": 1000,
+                    "total_bytes": 1500,
+                    "files": 3,
+                    "depth": 10,
+                    "path_chars": 256,
+                    "open_files": 2048,
+                },
+            }
+        ]
+        assert rig.heard(Kind.SOURCE) == [b"print(1)"]
+
+    async def test_the_program_is_not_started_before_run(self, rig: Rig) -> None:
+        sandbox = await rig.prepared()
+        await sandbox.put("a.csv", chunks(b"1"))
+        assert rig.heard(Kind.RUN) == []
+
+        rig.stream.says(ended())
+        await sandbox.run()
+        assert rig.stream.heard[-1].kind is Kind.RUN
+
+    async def test_large_programs_and_pieces_are_cut_into_frames(self, rig: Rig) -> None:
+        source = b"#" * (3 * CHUNK_BYTES + 1)
+        await rig.sandbox.prepare(dataclasses.replace(PYTHON, source=source), LIMITS)
+        await rig.sandbox.put("big", chunks(bytes(MAX_PAYLOAD_BYTES + 1), b"", b"end"))
+
+        assert b"".join(rig.heard(Kind.SOURCE)) == source
+        assert b"".join(rig.heard(Kind.DATA)) == bytes(MAX_PAYLOAD_BYTES + 1) + b"end"
+        assert max(len(frame.payload) for frame in rig.stream.heard) == CHUNK_BYTES
+
+    async def test_an_empty_input_is_a_file_without_data(self, rig: Rig) -> None:
+        sandbox = await rig.prepared()
+
+        await sandbox.put("empty.txt", chunks())
+
+        assert rig.heard_json(Kind.FILE) == [{"name": "empty.txt"}]
+        assert rig.heard(Kind.DATA) == []
+
+    async def test_what_the_input_raises_passes_through(self, rig: Rig) -> None:
+        sandbox = await rig.prepared()
+
+        async def failing() -> AsyncGenerator[bytes]:
+            yield b"first"
+            raise LookupError("gone")
+
+        with pytest.raises(LookupError, match="gone"):
+            await sandbox.put("a", failing())
+
+    async def test_one_that_takes_nothing_any_more_is_unavailable(self, rig: Rig) -> None:
+        rig.stream.takes_nothing = True
+
+        with pytest.raises(SandboxUnavailableError):
+            await rig.prepared()
+
+    async def test_one_whose_connection_broke_is_unavailable(self, rig: Rig) -> None:
+        rig.stream.write_fault = BrokenPipeError("gone")
+
+        with pytest.raises(SandboxUnavailableError):
+            await rig.prepared()
+
+
+class TestRunning:
+    async def test_output_and_end_are_put_together(self, rig: Rig) -> None:
+        sandbox = await rig.prepared()
+        rig.stream.says(
+            encode(Kind.STDOUT, b"a") + encode(Kind.STDERR, b"\xff"),
+            encode(Kind.STDOUT, b"b\0"),
+            ended(exit_code=3, stderr_cut=True),
+        )
+
+        execution = await sandbox.run()
+
+        assert (execution.stdout, execution.stderr) == (b"ab\0", b"\xff")
+        assert (execution.exit_code, execution.signal, execution.stopped) == (3, None, None)
+        assert execution.stderr_cut
+        assert execution.wall_time_ms == 12
+
+    @pytest.mark.parametrize("stopped", list(Stopped))
+    async def test_each_limit_has_its_word(self, rig: Rig, stopped: Stopped) -> None:
+        words = {
+            Stopped.TIME: "time",
+            Stopped.STDOUT: "stdout",
+            Stopped.MEMORY: "memory",
+        }
+        sandbox = await rig.prepared()
+        rig.stream.says(ended(exit_code=None, signal="SIGKILL", stopped=words[stopped]))
+
+        assert (await sandbox.run()).stopped is stopped
+
+    async def test_output_up_to_the_limits_is_taken(self, rig: Rig) -> None:
+        sandbox = await rig.prepared()
+        rig.stream.says(encode(Kind.STDOUT, bytes(100)), encode(Kind.STDERR, bytes(50)))
+        rig.stream.says(ended())
+
+        execution = await sandbox.run()
+
+        assert (len(execution.stdout), len(execution.stderr)) == (100, 50)
+
+    @pytest.mark.parametrize(
+        ("kind", "size_bytes"), [(Kind.STDOUT, 101), (Kind.STDERR, 51)], ids=["out", "err"]
+    )
+    @pytest.mark.parametrize("pieces", [1, 2])
+    async def test_a_byte_more_than_the_limit_is_a_lie(
+        self, rig: Rig, kind: Kind, size_bytes: int, pieces: int
+    ) -> None:
+        sandbox = await rig.prepared()
+        first = bytes(size_bytes - 1) if pieces == 2 else b""
+        rig.stream.says(encode(kind, first), encode(kind, bytes(size_bytes - len(first))))
+
+        with pytest.raises(SandboxLostError, match=kind.name):
+            await sandbox.run()
+
+    @pytest.mark.parametrize(
+        "kind", [Kind.HELLO, Kind.OUTPUT, Kind.DATA, Kind.SUMMARY, Kind.JOB, Kind.RUN]
+    )
+    async def test_a_frame_that_does_not_belong_into_a_run_is_a_lie(
+        self, rig: Rig, kind: Kind
+    ) -> None:
+        sandbox = await rig.prepared()
+        rig.stream.says(encode(kind))
+
+        with pytest.raises(SandboxLostError, match=kind.name):
+            await sandbox.run()
+
+    async def test_an_input_that_does_not_fit_is_refused_with_its_reason(
+        self, rig: Rig
+    ) -> None:
+        sandbox = await rig.prepared()
+        rig.stream.says(encode_json(Kind.REFUSED, {"reason": "No space left on device"}))
+
+        with pytest.raises(SandboxRefusedError, match="No space left on device"):
+            await sandbox.run()
+
+    @pytest.mark.parametrize(
+        "said", [b"", encode(Kind.STDOUT, b"half")[:-2]], ids=["at-once", "mid-frame"]
+    )
+    async def test_an_end_before_the_report_is_a_lost_sandbox(
+        self, rig: Rig, said: bytes
+    ) -> None:
+        sandbox = await rig.prepared()
+        rig.stream.says(said) if said else None
+        rig.stream.ends()
+
+        with pytest.raises(SandboxLostError, match="before its report"):
+            await sandbox.run()
+
+    async def test_a_broken_connection_is_a_lost_sandbox(self, rig: Rig) -> None:
+        sandbox = await rig.prepared()
+        rig.stream.breaks()
+
+        with pytest.raises(SandboxLostError, match="broke"):
+            await sandbox.run()
+
+    async def test_an_engine_that_cannot_say_why_it_ended_makes_no_other_error(
+        self, rig: Rig
+    ) -> None:
+        rig.oom_killed = SandboxUnavailableError("Docker: connection refused")
+        sandbox = await rig.prepared()
+        rig.stream.ends()
+
+        with pytest.raises(SandboxLostError):
+            await sandbox.run()
+
+    async def test_the_engine_is_not_asked_about_one_that_merely_lies(self, rig: Rig) -> None:
+        """Asking waits for the container's end, which is not near."""
+        rig.oom_killed = True
+        sandbox = await rig.prepared()
+        rig.stream.says(b"\0\0\0\0\0")
+
+        with pytest.raises(SandboxLostError):
+            await sandbox.run()
+
+
+class TestWhenTheWorkspaceIsLost:
+    async def test_a_supervisor_killed_for_memory_is_a_program_out_of_memory(
+        self, rig: Rig
+    ) -> None:
+        rig.oom_killed = True
+        sandbox = await rig.prepared()
+        rig.stream.says(encode(Kind.STDOUT, b"so far"))
+        rig.stream.ends()
+
+        execution = await sandbox.run()
+
+        assert execution.stopped is Stopped.MEMORY
+        assert (execution.exit_code, execution.signal) == (None, "SIGKILL")
+        assert execution.stdout == b"so far"
+
+    @pytest.mark.parametrize(
+        "endless", [b"", encode(Kind.STDOUT)], ids=["silence", "empty-frames-without-end"]
+    )
+    async def test_a_supervisor_that_does_not_keep_the_time_limit_is_over_it(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch, endless: bytes
+    ) -> None:
+        monkeypatch.setattr(supervised_sandbox, "RUN_GRACE_S", 0.1)
+        sandbox = await rig.prepared(dataclasses.replace(LIMITS, wall_time_s=0.1))
+
+        async def go_on() -> None:
+            while endless:
+                rig.stream.says(endless)
+                await asyncio.sleep(0.001)
+
+        going_on = asyncio.create_task(go_on())
+        execution = await sandbox.run()
+        going_on.cancel()
+
+        assert execution.stopped is Stopped.TIME
+        assert execution.wall_time_ms >= 200
+
+    async def test_inputs_count_as_unchanged_and_nothing_else_is_left(self, rig: Rig) -> None:
+        rig.oom_killed = True
+        sandbox = await rig.prepared()
+        await sandbox.put("a/data.csv", chunks(b"1"))
+        rig.stream.ends()
+        await sandbox.run()
+
+        assert await read_outputs(sandbox) == {}
+        assert sandbox.leftovers.unchanged == {"a/data.csv"}
+        assert sandbox.leftovers.deleted == frozenset()
+        assert sandbox.leftovers.skipped_count == 0
+
+
+class TestOutputs:
+    async def test_files_come_out_as_they_are(self, rig: Rig) -> None:
+        sandbox = await rig.after_run(
+            output("a", 5), data(b"ab") + data(b"cde"), output("b/c", 0), summary()
+        )
+
+        assert await read_outputs(sandbox) == {"a": b"abcde", "b/c": b""}
+
+    async def test_leftovers_are_known_after_the_outputs_and_not_before(self, rig: Rig) -> None:
+        sandbox = await rig.after_run(
+            summary(
+                unchanged=["a"], deleted=["b"], skipped=[["c", "a reason"]], skipped_count=7
+            )
+        )
+        with pytest.raises(RuntimeError):
+            _ = sandbox.leftovers
+
+        assert await read_outputs(sandbox) == {}
+
+        assert sandbox.leftovers.unchanged == {"a"}
+        assert sandbox.leftovers.deleted == {"b"}
+        assert sandbox.leftovers.skipped == (SkippedFile(name="c", reason="a reason"),)
+        assert sandbox.leftovers.skipped_count == 7
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            [output(name, 0) for name in "abcd"],
+            [output("a", 1001)],
+            [output("a", 1000), data(bytes(1000)), output("b", 501)],
+            [output("a", 0), output("a", 0)],
+            [output("a", 0), output("a/b", 0)],
+            [output("a/b", 0), output("a", 0)],
+            [output("/".join("abcdefghijk"), 0)],
+        ],
+        ids=[
+            "too-many",
+            "one-too-large",
+            "too-much-together",
+            "the-same-name-twice",
+            "inside-a-file",
+            "a-file-that-was-a-folder",
+            "too-deep",
+        ],
+    )
+    async def test_what_no_workspace_can_hold_is_a_lie(
+        self, rig: Rig, said: list[bytes]
+    ) -> None:
+        sandbox = await rig.after_run(*said, summary())
+
+        with pytest.raises(SandboxLostError, match="no workspace can hold"):
+            await read_outputs(sandbox)
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            [output("a", 5), data(b"abc"), summary()],
+            [output("a", 5), data(b"abc"), output("b", 1)],
+            [output("a", 5), data(b"abcdef")],
+            [output("a", 5), data(b"abc"), data(b"def")],
+            [output("a", 5), data(b"")],
+            [output("a", 5), encode(Kind.STDOUT, b"abcde")],
+        ],
+        ids=["short", "short-then-next", "long", "long-in-two", "empty-piece", "wrong-kind"],
+    )
+    async def test_a_body_of_another_length_than_announced_is_a_lie(
+        self, rig: Rig, said: list[bytes]
+    ) -> None:
+        sandbox = await rig.after_run(*said)
+
+        with pytest.raises(SandboxLostError, match="not as long as announced"):
+            await read_outputs(sandbox)
+
+    @pytest.mark.parametrize("kind", [Kind.DATA, Kind.STDOUT, Kind.HELLO, Kind.REFUSED])
+    async def test_a_frame_out_of_order_is_a_lie(self, rig: Rig, kind: Kind) -> None:
+        sandbox = await rig.after_run(encode(kind, b"{}"))
+
+        with pytest.raises(SandboxLostError, match=kind.name):
+            await read_outputs(sandbox)
+
+    async def test_silence_while_files_move_is_given_up(self, rig: Rig) -> None:
+        sandbox = await rig.after_run(output("a", 5), data(b"abc"))
+
+        with pytest.raises(SandboxLostError, match="silent"):
+            await read_outputs(sandbox)
+
+    async def test_an_end_before_the_summary_is_a_lost_sandbox(self, rig: Rig) -> None:
+        sandbox = await rig.after_run(output("a", 1), data(b"a"))
+        rig.stream.ends()
+
+        with pytest.raises(SandboxLostError, match="before its report"):
+            await read_outputs(sandbox)
+
+    async def test_a_file_is_read_before_the_next_one_is_asked_for(self, rig: Rig) -> None:
+        """What is large must be streamed: nothing is read ahead."""
+        sandbox = await rig.after_run(output("a", 2), data(b"a"))
+        files = sandbox.outputs()
+        first = await anext(files)
+        rig.stream.says(data(b"b"), summary())
+
+        assert await read_output(first) == ("a", b"ab")
+        with pytest.raises(StopAsyncIteration):
+            await anext(files)
+
+
+class TestDestroying:
+    async def test_it_closes_the_connection_and_removes_the_container(self, rig: Rig) -> None:
+        await rig.sandbox.destroy()
+
+        assert rig.stream.closed
+        assert rig.destroyed == 1
+
+    async def test_it_may_be_repeated(self, rig: Rig) -> None:
+        await rig.sandbox.destroy()
+        await rig.sandbox.destroy()
+
+
+class TestUsedInTheWrongOrder:
+    async def test_running_before_preparing_is_a_mistake_of_ours(self, rig: Rig) -> None:
+        with pytest.raises(RuntimeError, match="prepare"):
+            await rig.sandbox.run()
