@@ -7,6 +7,7 @@
   * SessionNotFoundError       no such session for this tenant, or it has expired
   * StoredFileNotFoundError    the session has no such file, or the file has expired
   * RecordUnreadableError      a record's bytes are not a record; a bug or a foreign writer
+  * BucketUnavailableError     in `storage.bucket`: the bucket cannot be administered
 """
 
 

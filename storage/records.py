@@ -1,9 +1,8 @@
 """What we remember of a session: who made it, and which files it ended with."""
 
-from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{21}$"
 """Session and file ids: LibreChat's download route refuses any other shape
@@ -35,7 +34,7 @@ class FileEntry(BaseModel):
     sha256: str
     etag: str
     content_type: str
-    created_at: datetime
+    created_at: AwareDatetime
     """When the bytes were stored (UTC). Expiry counts from here."""
     read_only: bool = False
     inherited: bool = False
@@ -68,5 +67,5 @@ class SessionRecord(BaseModel):
     user: str
     """Who created it, as the credentials name them."""
     scope: Scope = Scope()
-    created_at: datetime
+    created_at: AwareDatetime
     files: tuple[FileEntry, ...] = ()

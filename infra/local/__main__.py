@@ -74,7 +74,12 @@ def _run(
         case "build":
             from infra.local.build import build  # noqa: PLC0415 - see above
 
-            return build(load_config(os.environ), console, rebuild=options.rebuild)
+            return build(
+                load_config(os.environ),
+                console,
+                rebuild=options.rebuild,
+                service=options.service,
+            )
         case "init":
             from infra.local.compose_env import init  # noqa: PLC0415 - see above
 
@@ -123,6 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     add("check", "dev", "lint and type-check", reads_settings=False)
     build = add("build", "local", "build the sandbox image, where it is not up to date")
     build.add_argument("--rebuild", action="store_true", help="build it even if it is")
+    build.add_argument(
+        "--service", action="store_true", help="also build the service image for compose"
+    )
     add("init", None, "make the secrets that infra/compose.yaml needs", reads_settings=False)
     add("api", "base", "start the API alone, with the environment's settings")
     add("executor", "base", "start one executor alone, with the environment's settings")

@@ -1,5 +1,6 @@
-"""`build`: the sandbox image, without starting anything that lasts."""
+"""`build`: the images, without starting anything that lasts."""
 
+from infra.images.build import build_service_image, service_image_name
 from infra.local.config import Config
 from infra.local.console import Console
 from infra.local.engine_setup import NAME as DOCKERD
@@ -9,8 +10,10 @@ from infra.local.supervisor import Supervisor
 from infra.local.work_dir import open_work_dir
 
 
-def build(config: Config, console: Console, *, rebuild: bool) -> int:
-    """Build the image if it is not up to date, or in any case if `rebuild`.
+def build(config: Config, console: Console, *, rebuild: bool, service: bool) -> int:
+    """Build the sandbox image if it is not up to date, or in any case if `rebuild`.
+
+    With `service`, the image of API and executor for compose as well.
 
     Raises:
         LocalError: There is no engine, or the image cannot be built.
@@ -20,4 +23,7 @@ def build(config: Config, console: Console, *, rebuild: bool) -> int:
         ensure_engine(supervisor, console, work_dir.log(DOCKERD))
         ensure_sandbox_image(config.sandbox_image, console.say, rebuild=rebuild)
         console.done(f"sandbox image {config.sandbox_image} is there")
+        if service:
+            build_service_image(console.say)
+            console.done(f"service image {service_image_name()} is there")
     return 0

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from infra.local import apt
 from infra.local.config import CHECKOUT, DEFAULT_SANDBOX_IMAGE
 from infra.local.console import Console
 from infra.local.engine_setup import ensure_engine
@@ -86,6 +87,8 @@ def _set_up_sandboxes(supervisor: Supervisor, console: Console, work_dir: Path) 
     image = os.environ.get("SANDBOX_IMAGE") or DEFAULT_SANDBOX_IMAGE
     ensure_sandbox_image(image, console.say)
     console.done(f"sandbox image {image} is there")
+    if shutil.which("docker-compose") is None and apt.can_install():
+        apt.install(("docker-compose",), console)  # For the tests of infra/compose.yaml.
 
 
 def _test_environment(work_dir: Path) -> dict[str, str]:

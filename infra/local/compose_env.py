@@ -11,7 +11,10 @@ from infra.local.work_dir import write_private
 COMPOSE_ENV = CHECKOUT / "infra" / ".env"
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 
-SECRETS = ("CODE_API_KEY", "S3_SECRET_ACCESS_KEY", "BROKER_PASSWORD")
+SECRETS = ("CODE_API_KEY", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "BROKER_PASSWORD")
+"""The access key's name is one of them: to the last MinIO image it is enough to know the name
+(CVE-2026-40344)."""
+
 OBJECT_STORE = "minio"
 """The profile of compose.yaml that holds the object store, unless the file names another."""
 

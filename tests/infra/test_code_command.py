@@ -54,7 +54,7 @@ def test_it_prints_its_commands_without_installing_anything(
 
 def test_it_works_through_links_from_any_folder(bare_checkout: Path, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "cc").symlink_to("../a checkout/code-command")
+    (tmp_path / "bin" / "cc").symlink_to(f"../{bare_checkout.name}/code-command")
     (tmp_path / "bin" / "code").symlink_to(tmp_path / "bin" / "cc")
 
     done = run("code", cwd=tmp_path, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
@@ -144,14 +144,3 @@ def test_secrets_for_compose_need_no_installation(bare_checkout: Path) -> None:
 def test_the_shell_scripts_are_executable() -> None:
     for script in (SCRIPT, CHECKOUT / ".ci" / "run", CHECKOUT / "requirements" / "compile.sh"):
         assert os.access(script, os.X_OK), script
-
-
-def test_shellcheck_is_content() -> None:
-    shellcheck = shutil.which("shellcheck")
-    if shellcheck is None:
-        pytest.skip("shellcheck is not installed")
-    scripts = (SCRIPT, CHECKOUT / ".ci" / "run", CHECKOUT / "requirements" / "compile.sh")
-
-    done = run(shellcheck, *scripts)
-
-    assert done.stdout == ""

@@ -116,6 +116,7 @@ class Stack:
                 "COMPOSE_PROFILES": "seaweedfs",
                 "DOCKER_GID": str(host_socket.stat().st_gid),
                 "DOCKER_SOCKET": str(host_socket),
+                "S3_ACCESS_KEY_ID": secrets.token_urlsafe(32),
                 "S3_SECRET_ACCESS_KEY": secrets.token_urlsafe(32),
                 "SANDBOX_IMAGE": os.environ.get("SANDBOX_IMAGE", ""),
                 "SANDBOX_POOL_SIZE": "1",

@@ -20,7 +20,8 @@ SECRETS = {
     "CODE_API_KEY": "of-the-client",
     "COMPOSE_PROFILES": "minio",
     "DOCKER_GID": "0",
-    "S3_SECRET_ACCESS_KEY": "of-the-store",
+    "S3_ACCESS_KEY_ID": "of-the-store",
+    "S3_SECRET_ACCESS_KEY": "of-the-store-too",
 }
 
 
@@ -147,13 +148,13 @@ def test_no_secret_is_on_a_command_line(stack: Stack) -> None:
     secrets = [
         line.partition("=")[2]
         for line in stack.settings.read_text("utf-8").splitlines()
-        if line.startswith(("BROKER_PASSWORD", "CODE_API_KEY", "S3_SECRET_ACCESS_KEY"))
+        if line.startswith(("BROKER_PASSWORD", "CODE_API_KEY", "S3_"))
     ]
     started_with = " ".join(
         docker("top", found["Id"], "-eo", "pid,args") for found in stack.containers()
     )
 
-    assert len(secrets) == 3
+    assert len(secrets) == 4
     assert [secret for secret in secrets if secret in started_with] == []
 
 
