@@ -13,7 +13,7 @@ from infra.local.work_dir import WorkDir, write_private
 
 NAME = "broker"
 START_TIMEOUT_S = 15.0
-"""It takes 45 ms (components §4)."""
+"""It takes 45 ms."""
 
 _STOP_GRACE_S = 5.0
 

@@ -15,7 +15,10 @@ from infra.local.engine_setup import ensure_engine
 from infra.local.image import ensure_base_image, ensure_sandbox_image
 from infra.local.supervisor import Supervisor
 
-_CHECKS = (
+Check = tuple[str, tuple[str, ...]]
+"""A name, and the Python module to run with its arguments."""
+
+CHECKS: tuple[Check, ...] = (
     ("lint", ("ruff", "check", ".")),
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("pyright", "--pythonpath", sys.executable)),
@@ -39,16 +42,22 @@ _NOT_FOR_TESTS = (
 """A developer's shell may name a service in use; tests delete what they find."""
 
 
-def check(console: Console) -> int:
+def check(console: Console, checks: Sequence[Check] = CHECKS) -> int:
     """Run the linters and the type checker, all of them; return 0 if all are content."""
-    failed = [name for name, command in _CHECKS if not _passes(name, command, console)]
+    failed = [name for name, command in checks if not _passes(name, command, console)]
     if failed:
         console.error(f"failed: {', '.join(failed)}")
         return 1
     return 0
 
 
-def run_tests(console: Console, arguments: Sequence[str], *, with_docker: bool) -> int:
+def run_tests(
+    console: Console,
+    arguments: Sequence[str],
+    *,
+    with_docker: bool,
+    checks: Sequence[Check] = CHECKS,
+) -> int:
     """Check, then test. Pytest's summary is the last thing printed.
 
     Args:
@@ -56,6 +65,7 @@ def run_tests(console: Console, arguments: Sequence[str], *, with_docker: bool) 
         arguments: For pytest. Paths are relative to the checkout.
         with_docker: Also run the tests that need an engine and the sandbox image, which are
             set up first.
+        checks: What to check before.
 
     Returns:
         0 if the checks and the tests all passed, else 1 or pytest's own code.
@@ -63,7 +73,7 @@ def run_tests(console: Console, arguments: Sequence[str], *, with_docker: bool) 
     Raises:
         LocalError: What the tests need cannot be set up.
     """
-    lint_code = check(console)
+    lint_code = check(console, checks)
     if lint_code != 0:
         console.say("running the tests all the same; the whole counts as failed")
     work_dir = Path(tempfile.mkdtemp(prefix="code-command-test-"))

@@ -1,4 +1,4 @@
-"""The base image: found, pulled, or bootstrapped from Debian's packages (design.md D9)."""
+"""The base image: found, pulled, or bootstrapped from Debian's packages."""
 
 import os
 import shutil

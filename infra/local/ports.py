@@ -10,7 +10,7 @@ from infra.local.errors import LocalError
 from infra.local.work_dir import write_private
 
 GRPC_OFFSET = 10_000
-"""SeaweedFS opens a second port this far above each of its own (components §1)."""
+"""SeaweedFS opens a second port this far above each of its own."""
 
 _FIRST, _LAST = 18_000, 22_000
 """Below the kernel's range for outgoing connections (32768 and up), and so is what lies

@@ -1,6 +1,6 @@
 """SeaweedFS on this machine: the object store of a one-machine installation.
 
-`weed mini` is one process with everything in it (components §1). It speaks S3 with real
+`weed mini` is one process with everything in it. It speaks S3 with real
 signatures, and runs lifecycle rules. Apart from S3, it opens ports of its own that know no
 S3 keys: signing keys close their HTTP side, a password the administration's. Their gRPC side
 stays open to other users of this machine; the loopback interface keeps everybody else out.
@@ -23,7 +23,7 @@ from infra.local.work_dir import WorkDir, write_private
 
 NAME = "storage"
 START_TIMEOUT_S = 60.0
-"""It takes 0.6 s (components §1); after a kill with much data it reads its index first."""
+"""It takes 0.6 s; after a kill with much data it reads its index first."""
 
 _STOP_GRACE_S = 10.0
 _REGION = "us-east-1"
@@ -112,13 +112,33 @@ class StorageServer:
         )
 
     def is_answering(self) -> bool:
-        """Say whether S3 is spoken: a request without keys is refused, not left alone."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports["s3"], timeout=2)
-        try:
-            connection.request("GET", "/")
-            return connection.getresponse().status == http.client.FORBIDDEN
-        except (OSError, http.client.HTTPException):
+        """Say whether objects can be written and read.
+
+        S3 answers before that: where the volumes asked for their master a moment too early,
+        they ask again after 5 s, and until then every read is an internal error.
+        """
+        # Without keys, a request is refused; that is an answer too.
+        status, _ = self._get("s3", "/")
+        return status == http.client.FORBIDDEN and self._has_volumes()
+
+    def _has_volumes(self) -> bool:
+        status, body = self._get("s3-master", "/dir/status")
+        if status != http.client.OK:
             return False
+        try:
+            return json.loads(body)["Topology"]["Max"] > 0
+        except (ValueError, KeyError, TypeError):
+            return False
+
+    def _get(self, port: str, path: str) -> tuple[int | None, bytes]:
+        """Ask one of its ports; the status is `None` where nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[port], timeout=2)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            return None, b""
         finally:
             connection.close()
 
@@ -144,7 +164,7 @@ class StorageServer:
             raise LocalError(f"the bucket {self._bucket!r} cannot be made: {fault}") from fault
 
     def _options(self) -> dict[str, str]:
-        """Everything that differs from `weed mini`'s defaults (components §1, Traps)."""
+        """Everything that differs from `weed mini`'s defaults."""
         identities = self._work_dir.secrets / "s3-identities.json"
         write_private(identities, json.dumps(self._identities()))
         return {

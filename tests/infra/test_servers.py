@@ -216,6 +216,16 @@ class TestStorageEndurance:
             assert body_of(client, "sessions/a") == b"kept"
             assert len(body_of(client, "sessions/big")) == 9_000_000
 
+    def test_once_it_answers_it_can_be_read_also_after_kills(self, work_dir: WorkDir) -> None:
+        """S3 answers before the volumes are there; it happens in one start out of five."""
+        for attempt in range(4):
+            with running_storage(work_dir) as (server, child), client_of(server) as client:
+                if attempt > 0:
+                    assert body_of(client, "sessions/a") == b"kept"
+                client.put_object(Bucket=BUCKET, Key="sessions/a", Body=b"kept")
+                assert child.pid is not None
+                os.kill(child.pid, signal.SIGKILL)
+
     def test_a_long_path_is_no_hindrance(self, tmp_path: Path) -> None:
         """A socket's path may have 107 characters; temporary folders are often longer."""
         work_dir = open_work_dir(tmp_path / ("long" * 30))

@@ -138,7 +138,8 @@ def test_nothing_of_the_building_machine_is_left_in_the_files() -> None:
     ran = run(
         "shopt -s nullglob\n"
         "ls -d /run/secrets /build /etc/apt/sources.list* /etc/apt/apt.conf.d /etc/pip.conf "
-        "/root/.config /root/.pip /root/.cache /etc/ssl/certs/ca-certificates.crt /var/lib/apt/lists/* 2> /dev/null\n"
+        "/root/.config /root/.pip /root/.cache /etc/ssl/certs/ca-certificates.crt "
+        "/var/lib/apt/lists/* 2> /dev/null\n"
         "grep -rlE 'https?://[^ ]+/simple|index-url|Acquire::' /etc /opt/python/pip.conf "
         "/root /var/lib/apt /opt/code-command",
         interpreter="bash",
