@@ -65,7 +65,7 @@ async def serve(settings: ApiSettings) -> None:
         # is still to be put away here.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _ignore)
-        await _server(app, settings).serve()
+        await make_server(app, settings).serve()
         bucket.cancel()
 
 
@@ -73,7 +73,8 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Have no effect, unlike the default."""
 
 
-def _server(app: Litestar, settings: ApiSettings) -> uvicorn.Server:
+def make_server(app: Litestar, settings: ApiSettings) -> uvicorn.Server:
+    """Configure the server; nothing listens yet."""
     return uvicorn.Server(
         uvicorn.Config(
             app,

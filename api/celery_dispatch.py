@@ -22,6 +22,7 @@ from api.dispatch import (
     RunTimedOutError,
 )
 from api.live_executors import LiveExecutors
+from api.retrying import in_background
 from api.run_producer import RunProducer
 from api.run_results import ExpectedRun, RunResults, TaskMeta
 from executor.messages import HEARTBEAT_INTERVAL_S, RunReport, RunRequest
@@ -118,17 +119,8 @@ async def connected_dispatcher(
     ask_broker = None if broker_url == result_url else producer.ask
     executors = LiveExecutors(redis, ask_broker=ask_broker)
     try:
-        async with asyncio.TaskGroup() as background:
-            tasks = [
-                background.create_task(results.listen(), name="listen for results"),
-                background.create_task(results.catch_up(), name="read outstanding results"),
-                background.create_task(executors.watch(), name="watch executors"),
-            ]
-            try:
-                yield CeleryDispatcher(producer, results, executors)
-            finally:
-                for task in tasks:
-                    task.cancel()
+        async with in_background(results.listen(), results.catch_up(), executors.watch()):
+            yield CeleryDispatcher(producer, results, executors)
     finally:
         producer.close()
         await redis.aclose()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
@@ -51,7 +52,7 @@ class LiveExecutors:
         self.statuses: Mapping[str, ExecutorStatus] = {}
         self.broker_up = False
 
-    async def watch(self) -> None:
+    async def watch(self) -> NoReturn:
         """Look around every few seconds until cancelled."""
 
         async def turn() -> None:

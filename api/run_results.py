@@ -11,7 +11,7 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from redis.asyncio import Redis
@@ -70,11 +70,11 @@ class RunResults:
             del self._expected[run_id]
             expected.outcome.cancel()
 
-    async def listen(self) -> None:
+    async def listen(self) -> NoReturn:
         """Keep the subscription up until cancelled."""
         await keep_doing(self._subscribe, "listening for results")
 
-    async def catch_up(self) -> None:
+    async def catch_up(self) -> NoReturn:
         """Read what is outstanding every few seconds, until cancelled."""
 
         async def turn() -> None:

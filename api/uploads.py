@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from api.auth import Caller
 from api.errors import BadRequestError
@@ -84,7 +83,7 @@ class Upload:
             origin="upload",
             user=self.caller.user,
             scope=scope_of(self._fields),
-            created_at=datetime.now(UTC),
+            created_at=self._entries[0].created_at,  # It expires with its first file.
             files=tuple(
                 entry.model_copy(update={"read_only": read_only}) for entry in self._entries
             ),

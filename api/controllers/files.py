@@ -83,7 +83,8 @@ class FileController(Controller):
     ) -> Response[None]:
         """Answer with the headers of a download."""
         entry = await _find(sessions, caller, session_id, file_id)
-        return Response(None, headers=download_headers(entry), media_type=entry.content_type)
+        # No media type beside the header: the framework would try to write "no body" in it.
+        return Response(None, headers=download_headers(entry))
 
     @delete(
         "/sessions/{session_id:str}",

@@ -1,5 +1,6 @@
 """What `POST /exec` takes, and what it says to everything else (librechat-contract 2.2)."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from executor.messages import MAX_ARG_CHARS, MAX_CODE_BYTES
-from tests.api.service import UNKNOWN_ID, Service
+from tests.api.service import UNKNOWN_ID, Service, make_client, make_service, make_settings
 
 Client = TestClient[Litestar]
 
@@ -114,6 +115,14 @@ class TestWhatIsSent:
             answer["session_id"] for answer in answers
         ]
         assert first.session_id != second.session_id
+
+    def test_a_deadline_is_the_longest_wait_and_the_longest_run_away(self) -> None:
+        service = make_service(make_settings(queue_timeout=5, code_exec_timeout=7))
+        before = time.time()
+
+        make_client(service).post("/exec", json=RUN)
+
+        assert before + 12 <= service.dispatcher.request.deadline <= time.time() + 12
 
 
 class TestMissingFields:

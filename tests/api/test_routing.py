@@ -4,7 +4,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from tests.api.service import UNKNOWN_ID
+from tests.api.service import UNKNOWN_ID, make_client, make_service, make_settings
 
 Client = TestClient[Litestar]
 HOST = "http://testserver.local"
@@ -115,3 +115,10 @@ class TestCors:
         answer = client.get("/health", headers={"Origin": origin})
 
         assert "access-control-allow-origin" not in answer.headers
+
+    def test_the_list_is_a_setting(self) -> None:
+        client = make_client(make_service(make_settings(cors_origins="https://chat.example")))
+
+        answer = client.get("/health", headers={"Origin": "https://chat.example"})
+
+        assert answer.headers["access-control-allow-origin"] == "https://chat.example"

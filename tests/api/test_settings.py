@@ -71,7 +71,8 @@ class TestKeys:
         assert load(monkeypatch, CODE_HOST=host, CODE_API_KEY=WELL_KNOWN_KEY).code_host == host
 
     @pytest.mark.parametrize(
-        "host", ["0.0.0.0", "::", "10.0.0.1", "example.org", "localhost.x"]
+        "host",
+        ["0.0.0.0", "::", "10.0.0.1", "example.org", "localhost.x"],  # noqa: S104 - refused
     )
     @pytest.mark.parametrize("variable", ["CODE_API_KEY", "CODE_API_KEYS"])
     def test_and_nowhere_else(

@@ -1,0 +1,103 @@
+"""`python -m tests.api.stand_in_executor BROKER_URL INSTANCE_ID`: see `tests.api.broker`.
+
+Real Celery, real messages and signs of life; only the sandboxes are missing. What is done is
+what the run's code says.
+"""
+
+import sys
+import threading
+from contextlib import suppress
+from typing import Any
+
+import redis
+from celery import Celery
+from celery.signals import worker_ready
+from celery.worker.control import control_command
+
+from executor.messages import (
+    CANCEL_COMMAND,
+    HEARTBEAT_KEY_PREFIX,
+    QUEUE_NAME,
+    TASK_NAME,
+    ExecutorStatus,
+    Failed,
+    FailureKind,
+    Finished,
+    RunReport,
+    RunRequest,
+)
+
+BEAT_S = 0.2
+TTL_S = 1
+
+url, instance_id = sys.argv[1:]
+client = redis.Redis.from_url(url)
+cancelled = threading.Event()
+
+app = Celery("stand-in", broker=url, backend=url)
+app.conf.update(
+    task_track_started=True,
+    task_acks_late=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    task_default_queue=QUEUE_NAME,
+)
+
+
+@app.task(name=TASK_NAME, pydantic=True)
+def run_code(request: RunRequest) -> RunReport:
+    client.rpush("begun", f"{request.run_id} on {instance_id}")
+    if request.code == "raise":
+        raise RuntimeError("a bug in the executor")
+    if request.code == "wait":
+        cancelled.wait()
+        return RunReport(run_id=request.run_id, result=Failed(kind=FailureKind.CANCELLED))
+    if request.code == "wait for go":
+        client.blpop(["go"], timeout=30)
+    stdout = "".join(request.args)
+    result = Finished(exit_code=0, stdout=stdout, stderr="", wall_time_ms=1)
+    return RunReport(run_id=request.run_id, result=result)
+
+
+@control_command(name=CANCEL_COMMAND, args=[("run_id", str)])
+def cancel_run(_state: Any, run_id: str) -> None:
+    client.rpush("cancelled", run_id)
+    cancelled.set()
+
+
+def beat() -> None:
+    status = ExecutorStatus(
+        instance_id=instance_id,
+        host="here",
+        engine="up",
+        ready_sandboxes=1,
+        running=0,
+        capacity=4,
+    )
+    while True:
+        with suppress(redis.RedisError):  # It is away; the next beat is due anyway.
+            client.set(HEARTBEAT_KEY_PREFIX + instance_id, status.model_dump_json(), ex=TTL_S)
+        threading.Event().wait(BEAT_S)
+
+
+@worker_ready.connect
+def begin_to_beat(**_: Any) -> None:
+    threading.Thread(target=beat, daemon=True).start()
+
+
+app.worker_main(
+    [
+        "worker",
+        "--pool=threads",
+        "--concurrency=8",
+        f"--hostname=executor@{instance_id}",
+        f"--queues={QUEUE_NAME}",
+        "--loglevel=WARNING",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
+)

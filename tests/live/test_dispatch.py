@@ -1,0 +1,285 @@
+"""Runs go to real Celery workers over a real Valkey, and come back or are accounted for."""
+
+import asyncio
+import time
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, closing
+from uuid import uuid4
+
+import pytest
+
+from api.celery_dispatch import CeleryDispatcher, connected_dispatcher
+from api.dispatch import (
+    DispatchError,
+    ExecutorLostError,
+    ExecutorsUnavailableError,
+    RunTimedOutError,
+)
+from executor.messages import Finished, RunReport, RunRequest
+from tests.api.broker import Valkey, Worker, running_valkey, running_worker, taken
+
+pytestmark = pytest.mark.anyio
+
+
+def make_request(code: str = "echo", *args: str, wait_s: float = 30) -> RunRequest:
+    return RunRequest(
+        run_id=uuid4().hex,
+        session_id="S" * 21,
+        tenant="default",
+        user="somebody",
+        language="py",
+        code=code,
+        args=args,
+        deadline=time.time() + wait_s,
+    )
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in executors beat ten times as fast as real ones; so do we look."""
+    monkeypatch.setattr("api.live_executors.HEARTBEAT_INTERVAL_S", 0.2)
+    monkeypatch.setattr("api.live_executors.HEARTBEAT_TTL_S", 1.0)
+    monkeypatch.setattr("api.live_executors.LOST_AFTER_S", 0.3)
+    monkeypatch.setattr("api.celery_dispatch.HEARTBEAT_INTERVAL_S", 0.2)
+    monkeypatch.setattr("api.celery_dispatch.REPORT_GRACE_S", 0.2)
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Generator[Valkey, None, None]:
+    with running_valkey() as valkey:
+        yield valkey
+
+
+@pytest.fixture
+def own_valkey() -> Generator[Valkey, None, None]:
+    """A server that a test may treat badly."""
+    with running_valkey() as valkey:
+        yield valkey
+
+
+@pytest.fixture(scope="module")
+def _worker(valkey: Valkey) -> Generator[Worker, None, None]:
+    with running_worker(valkey, "one") as worker:
+        yield worker
+
+
+def connected(valkey: Valkey) -> AbstractAsyncContextManager[CeleryDispatcher]:
+    return connected_dispatcher(broker_url=valkey.url, result_url=valkey.url)
+
+
+async def noted(valkey: Valkey, key: str) -> str:
+    return await asyncio.to_thread(taken, valkey, key)
+
+
+async def begun(valkey: Valkey) -> tuple[str, str]:
+    """Wait for a worker to begin a run; return the run's id and the worker's."""
+    run_id, _, instance_id = (await noted(valkey, "begun")).partition(" on ")
+    return run_id, instance_id
+
+
+def stdout_of(report: RunReport) -> str:
+    assert isinstance(report.result, Finished)
+    return report.result.stdout
+
+
+@pytest.mark.usefixtures("_worker")
+class TestOneExecutor:
+    async def test_a_run_comes_back_with_its_report(self, valkey: Valkey) -> None:
+        request = make_request("echo", "a", "b")
+
+        async with connected(valkey) as dispatcher:
+            report = await dispatcher.run(request)
+
+        assert report.run_id == request.run_id
+        assert stdout_of(report) == "ab"
+
+    async def test_nothing_of_it_stays_in_the_broker(self, valkey: Valkey) -> None:
+        request = make_request()
+
+        async with connected(valkey) as dispatcher:
+            await dispatcher.run(request)
+            # Results are taken one after the other, so the first one is gone by now.
+            await dispatcher.run(make_request())
+
+        with closing(valkey.connect()) as client:
+            assert client.keys(f"*{request.run_id}*") == []
+
+    async def test_many_runs_at_once_get_their_own_reports(self, valkey: Valkey) -> None:
+        async with connected(valkey) as dispatcher:
+            reports = await asyncio.gather(
+                *(dispatcher.run(make_request("echo", str(number))) for number in range(60))
+            )
+
+        assert [stdout_of(report) for report in reports] == [str(n) for n in range(60)]
+
+    async def test_the_readiness_names_it(self, valkey: Valkey) -> None:
+        async with connected(valkey) as dispatcher:
+            await dispatcher.run(make_request())
+            readiness = await dispatcher.readiness()
+
+        assert readiness.broker_up
+        assert [status.instance_id for status in readiness.executors] == ["one"]
+
+    async def test_a_report_is_not_missed_when_the_subscription_breaks(
+        self, valkey: Valkey
+    ) -> None:
+        """Pub/sub loses what is sent meanwhile; the keys are read after every subscription."""
+        async with connected(valkey) as dispatcher:
+            running = asyncio.create_task(dispatcher.run(make_request("wait for go", "still")))
+            await begun(valkey)
+            with closing(valkey.connect()) as client:
+                client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+                client.rpush("go", "now")
+            async with asyncio.timeout(10):
+                report = await running
+
+        assert stdout_of(report) == "still"
+
+    async def test_a_bug_in_the_task_is_an_error(self, valkey: Valkey) -> None:
+        async with connected(valkey) as dispatcher:
+            with pytest.raises(DispatchError, match="FAILURE"):
+                await dispatcher.run(make_request("raise"))
+
+
+class TestCancelling:
+    async def test_an_abandoned_run_is_called_off(self, valkey: Valkey) -> None:
+        with running_worker(valkey, "cancelling"):
+            async with connected(valkey) as dispatcher:
+                request = make_request("wait")
+                running = asyncio.create_task(dispatcher.run(request))
+                while (await begun(valkey))[0] != request.run_id:
+                    pass
+
+                running.cancel()
+
+                with pytest.raises(asyncio.CancelledError):
+                    await running
+                assert await noted(valkey, "cancelled") == request.run_id
+
+    async def test_a_run_past_its_deadline_is_called_off_too(self, own_valkey: Valkey) -> None:
+        with running_worker(own_valkey, "slow"):
+            async with connected(own_valkey) as dispatcher:
+                request = make_request("wait", wait_s=0.5)
+
+                with pytest.raises(RunTimedOutError):
+                    await dispatcher.run(request)
+
+                assert await noted(own_valkey, "cancelled") == request.run_id
+
+
+class TestLosingAnExecutor:
+    async def test_its_run_is_sent_to_another_one_once(self, own_valkey: Valkey) -> None:
+        with running_worker(own_valkey, "first") as first:
+            async with connected(own_valkey) as dispatcher:
+                request = make_request("wait")
+                running = asyncio.create_task(dispatcher.run(request))
+                first_id, _ = await begun(own_valkey)
+                with running_worker(own_valkey, "second") as second:
+                    first.kill()
+
+                    second_id, instance_id = await begun(own_valkey)
+
+                    assert first_id == request.run_id
+                    assert second_id != request.run_id
+                    assert instance_id == "second"
+                    second.kill()
+                    with pytest.raises(ExecutorLostError):
+                        await running
+
+    async def test_the_second_attempt_may_well_succeed(self, own_valkey: Valkey) -> None:
+        with running_worker(own_valkey, "first") as first:
+            async with connected(own_valkey) as dispatcher:
+                running = asyncio.create_task(dispatcher.run(make_request("wait for go", "ok")))
+                await begun(own_valkey)
+                first.kill()
+                with running_worker(own_valkey, "second"):
+                    await begun(own_valkey)
+                    with closing(own_valkey.connect()) as client:
+                        client.rpush("go", "now")
+                    report = await running
+
+        assert stdout_of(report) == "ok"
+
+
+class TestNoExecutor:
+    async def test_runs_are_refused_at_once(
+        self, own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("api.celery_dispatch.NOBODY_GRACE_S", 0.3)
+        async with connected(own_valkey) as dispatcher:
+            await asyncio.sleep(0.4)
+            began_at = time.monotonic()
+
+            with pytest.raises(ExecutorsUnavailableError):
+                await dispatcher.run(make_request())
+
+        assert time.monotonic() - began_at < 0.2
+
+    async def test_a_run_waits_for_one_that_restarts(self, own_valkey: Valkey) -> None:
+        async with connected(own_valkey) as dispatcher:
+            running = asyncio.create_task(dispatcher.run(make_request("echo", "late")))
+            with running_worker(own_valkey, "late"):
+                report = await running
+
+        assert stdout_of(report) == "late"
+
+
+class TestLosingTheBroker:
+    async def test_it_is_noticed_and_its_return_as_well(self, own_valkey: Valkey) -> None:
+        async with connected(own_valkey) as dispatcher:
+            with running_worker(own_valkey, "one"):
+                await dispatcher.run(make_request())
+
+                own_valkey.kill()
+                began_at = time.monotonic()
+                with pytest.raises(ExecutorsUnavailableError):
+                    await dispatcher.run(make_request())
+                refused_after_s = time.monotonic() - began_at
+                await until_state(dispatcher, broker_up=False)
+
+            own_valkey.start()
+            # Celery's worker may end when it loses its broker (kombu 5.7, with a message not
+            # yet acknowledged); whoever supervises it starts it again.
+            with running_worker(own_valkey, "restarted"):
+                await until_state(dispatcher, broker_up=True)
+                report = await dispatcher.run(make_request("echo", "again"))
+
+        assert refused_after_s < 5
+        assert stdout_of(report) == "again"
+
+    async def test_one_that_hangs_is_down_and_keeps_nobody_waiting(
+        self, own_valkey: Valkey
+    ) -> None:
+        with running_worker(own_valkey, "one"):
+            async with connected(own_valkey) as dispatcher:
+                await dispatcher.run(make_request())
+
+                with own_valkey.frozen():
+                    began_at = time.monotonic()
+                    with pytest.raises(ExecutorsUnavailableError):
+                        await dispatcher.run(make_request())
+                    refused_after_s = time.monotonic() - began_at
+                    await until_state(dispatcher, broker_up=False)
+
+                await until_state(dispatcher, broker_up=True)
+                report = await dispatcher.run(make_request("echo", "again"))
+
+        assert refused_after_s < 5
+        assert stdout_of(report) == "again"
+
+    async def test_one_that_was_never_there_is_no_reason_not_to_start(self) -> None:
+        nowhere = Valkey(port=1)
+
+        async with connected(nowhere) as dispatcher:
+            assert not (await dispatcher.readiness()).broker_up
+            with pytest.raises(ExecutorsUnavailableError):
+                await dispatcher.run(make_request())
+
+
+async def until_state(dispatcher: CeleryDispatcher, *, broker_up: bool) -> None:
+    async with asyncio.timeout(30):
+        while True:  # What is noticed on a timer has no event to wait for.
+            readiness = await dispatcher.readiness()
+            if readiness.broker_up == broker_up and bool(readiness.executors) == broker_up:
+                return
+            await asyncio.sleep(0.02)
