@@ -59,8 +59,9 @@ def pack(folder: Path) -> AssetArchive:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder).as_posix()
-            if path.is_symlink() or "__pycache__" in path.parts:
+            relative = path.relative_to(folder)
+            name = relative.as_posix()
+            if path.is_symlink() or "__pycache__" in relative.parts:
                 continue
             if path.is_dir():
                 _add(archive, name, None)
@@ -115,8 +116,8 @@ def fill_volume(api: Any, archive: AssetArchive, *, image: str, owner: str) -> N
     api.create_volume(filled, labels=labels)
 
 
-def remove_stale_volumes(api: Any, *, keep: str, owner: str) -> int:
-    """Remove this owner's volumes of earlier contents; those in use stay until next time.
+def remove_volumes(api: Any, *, owner: str, but: str | None = None) -> int:
+    """Remove this owner's volumes, `but` one; those in use stay until next time.
 
     Raises:
         docker.errors.APIError: The engine refused to list them.
@@ -126,7 +127,8 @@ def remove_stale_volumes(api: Any, *, keep: str, owner: str) -> int:
     )
     removed = 0
     for volume in found["Volumes"] or ():
-        if not volume["Name"].startswith(keep) and _remove_volume(api, volume["Name"]):
+        stays = but is not None and volume["Name"].startswith(but)
+        if not stays and _remove_volume(api, volume["Name"]):
             removed += 1
     return removed
 

@@ -14,7 +14,7 @@ import docker.errors  # noqa: TID251
 import docker.utils  # noqa: TID251
 from typing_extensions import override
 
-from executor.docker_assets import AssetArchive, fill_volume, remove_stale_volumes
+from executor.docker_assets import AssetArchive, fill_volume, remove_volumes
 from executor.docker_spec import container_spec, owner_filter
 from executor.docker_stream import AttachedStream
 from executor.frame_stream import FrameStream
@@ -79,9 +79,9 @@ class DockerEngine(SandboxEngine):
             if self._assets_there:
                 return
             labelled = {"image": self._policy.image, "owner": self._owner}
-            await self._call(partial(fill_volume, api, self._assets, **labelled))
-            keep = {"keep": self._volume, "owner": self._owner}
-            await self._call(partial(remove_stale_volumes, api, **keep))
+            await self._call_to_its_end(partial(fill_volume, api, self._assets, **labelled))
+            others = partial(remove_volumes, api, owner=self._owner, but=self._volume)
+            await self._call_to_its_end(others)
             self._assets_there = True
 
     async def _started(self, api: Any, name: str) -> SupervisedSandbox:
@@ -174,8 +174,15 @@ class DockerEngine(SandboxEngine):
     async def close(self) -> None:
         """Let go of the engine. Sandboxes are the pool's to destroy first."""
         if self._api is not None:
+            await self._remove_volumes()
             await self._call(self._api.close)
         self._threads.shutdown(wait=False)
+
+    async def _remove_volumes(self) -> None:
+        try:
+            await self._call(partial(remove_volumes, self._api, owner=self._owner))
+        except SandboxUnavailableError as fault:
+            _log.warning("the volume of the shared assets is left: %s", fault)
 
 
 def _connect() -> Any:

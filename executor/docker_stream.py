@@ -44,7 +44,8 @@ class AttachedStream(ByteStream):
                 "the engine must be reached by unix:// or tcp://; for another host, forward "
                 "its socket: ssh -NL /run/remote-docker.sock:/var/run/docker.sock HOST"
             )
-        # A descriptor of our own: docker-py's response object may be collected at any time.
+        # A descriptor of our own: docker-py's response object closes its own when it is
+        # collected, which may be at any time. Ours is to be the only one.
         try:
             own = inner.dup()
             own.setblocking(False)  # noqa: FBT003 - the library's own parameter
@@ -53,6 +54,7 @@ class AttachedStream(ByteStream):
             raise SandboxUnavailableError(f"the connection cannot be kept: {fault}") from fault
         finally:
             attached.close()
+            inner.close()
         return cls(reader, writer)
 
     @override

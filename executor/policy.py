@@ -1,4 +1,4 @@
-"""What a sandbox may do: one object, whatever the engine (design.md D5)."""
+"""What a sandbox may do: one object, whatever the engine."""
 
 from dataclasses import dataclass
 

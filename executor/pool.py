@@ -1,4 +1,4 @@
-"""Sandboxes that wait: created, started and preloaded before anybody asks (design.md D3).
+"""Sandboxes that wait: created, started and preloaded before anybody asks.
 
 A sandbox leaves the pool once and never comes back: it is used for one run and destroyed.
 """

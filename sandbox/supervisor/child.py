@@ -153,18 +153,24 @@ def _report(error: BaseException) -> None:
 def _close_what_is_open(main: types.ModuleType) -> None:
     """Let go of what the program holds: many never close the files that they write.
 
-    Its globals go first, as at Python's own end, since an archive or a compressed file
-    writes its last bytes when it is collected. What is left open elsewhere is flushed.
+    First every open file is flushed: those in a cycle lose their bytes even at Python's own
+    end (bpo-17852). Then the program's globals go, as they do there, since an archive or a
+    compressed file writes its last bytes when it is collected.
     """
+    _flush_files()
     if threading.active_count() == 1:  # Else a daemon thread would stumble over the gaps.
         for name in [name for name in main.__dict__ if name != "__builtins__"]:
             main.__dict__[name] = None
         gc.collect()
+        _flush_files()
+    ctypes.CDLL(None).fflush(None)  # The same for what is written in C.
+
+
+def _flush_files() -> None:
     for thing in gc.get_objects():
         if issubclass(type(thing), (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)):
             with contextlib.suppress(Exception):  # Closed, or without room: it is too late.
                 thing.flush()
-    ctypes.CDLL(None).fflush(None)  # The same for what is written in C.
 
 
 def _flush(status: int) -> int:

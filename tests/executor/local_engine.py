@@ -77,11 +77,13 @@ class LocalSandbox(Sandbox):
     async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
         self._check("put", SandboxUnavailableError)
         file = self._workspace.begin_input(name)
-        async for chunk in chunks:
-            self._room_bytes -= len(chunk)
-            if self._room_bytes >= 0:
-                file.write(chunk)
-        file.finish()
+        try:
+            async for chunk in chunks:
+                self._room_bytes -= len(chunk)
+                if self._room_bytes >= 0:
+                    file.write(chunk)
+        finally:
+            file.finish()
 
     @override
     async def run(self) -> Execution:

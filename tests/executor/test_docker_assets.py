@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -90,18 +91,16 @@ def test_the_same_content_has_the_same_digest(folder: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda folder: (folder / "readme.txt").write_text("ho"),
-        lambda folder: (folder / "new.txt").write_text(""),
-        lambda folder: (folder / "readme.txt").unlink(),
-        lambda folder: (folder / "readme.txt").rename(folder / "icons" / "readme.txt"),
-        lambda folder: (folder / "empty").mkdir(),
+        "echo ho > readme.txt",
+        "touch new.txt",
+        "rm readme.txt",
+        "mv readme.txt icons",
+        "mkdir empty",
     ],
-    ids=["content", "added", "removed", "moved", "empty-folder"],
 )
-def test_other_content_has_another_digest(folder: Path, change: object) -> None:
+def test_other_content_has_another_digest(folder: Path, change: str) -> None:
     before = pack(folder)
-    assert callable(change)
-    change(folder)
+    subprocess.run(["sh", "-c", change], cwd=folder, check=True)
 
     after = pack(folder)
 
@@ -132,7 +131,7 @@ def test_more_than_the_limit_is_refused_with_the_variables_name(
     monkeypatch.setattr(docker_assets, "MAX_TOTAL_BYTES", 10_000)
     (folder / "large.bin").write_bytes(bytes(10_001))
 
-    with pytest.raises(SharedAssetsError, match="SHARED_ASSETS_PATH.*10000 bytes"):
+    with pytest.raises(SharedAssetsError, match=r"SHARED_ASSETS_PATH.*10000 bytes"):
         pack(folder)
 
 

@@ -1,5 +1,8 @@
 """How the end of a program is told: status, remark and stderr line (librechat-contract 6.1)."""
 
+import dataclasses
+from typing import Any
+
 import pytest
 
 from executor.messages import Finished, Stopped
@@ -10,24 +13,19 @@ from executor.sandbox import Execution
 NOTHING = Kept(files=(), deleted=("gone.csv",), skipped=(), skipped_count=2)
 
 
-def tell(
-    *,
-    exit_code: int | None = 0,
-    signal: str | None = None,
-    stopped: Stopped | None = None,
-    stdout: bytes = b"",
-    stderr: bytes = b"",
-    stderr_cut: bool = False,
-) -> Finished:
-    execution = Execution(
-        exit_code=exit_code,
-        signal=signal,
-        stopped=stopped,
-        wall_time_ms=88,
-        stdout=stdout,
-        stderr=stderr,
-        stderr_cut=stderr_cut,
-    )
+ENDED_WELL = Execution(
+    exit_code=0,
+    signal=None,
+    stopped=None,
+    wall_time_ms=88,
+    stdout=b"",
+    stderr=b"",
+    stderr_cut=False,
+)
+
+
+def tell(**changes: Any) -> Finished:
+    execution = dataclasses.replace(ENDED_WELL, **changes)
     return finished(execution, NOTHING, stderr_bytes=65_536)
 
 

@@ -111,19 +111,19 @@ def test_a_broker_that_keeps_no_results_needs_a_result_backend(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Heartbeats and reports go to Redis; RabbitMQ carries messages alone."""
-    monkeypatch.setenv("BROKER_URL", "amqp://guest:secret@broker:5672//")
+    monkeypatch.setenv("BROKER_URL", "amqp://guest:hunter2@broker:5672//")
 
     with pytest.raises(ConfigurationError, match="RESULT_BACKEND_URL") as refusal:
         load_settings(ExecutorSettings)
-    assert "secret" not in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
 
 
 def test_the_password_in_the_brokers_address_is_not_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("BROKER_URL", "redis://:secret@broker:6379/1")
+    monkeypatch.setenv("BROKER_URL", "redis://:hunter2@broker:6379/1")
 
-    assert "secret" not in repr(load_settings(ExecutorSettings))
+    assert "hunter2" not in repr(load_settings(ExecutorSettings))
 
 
 def test_the_limits_of_a_run_are_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

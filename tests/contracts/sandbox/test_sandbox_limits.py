@@ -1,0 +1,209 @@
+"""Memory, processes, descriptors and space: the kernel's limits, and what becomes of a run."""
+
+import time
+
+import pytest
+
+from executor.messages import Stopped
+from executor.sandbox import SandboxRefusedError
+from tests.contracts.sandbox.lab import MIB, Lab
+
+pytestmark = [pytest.mark.anyio, pytest.mark.docker]
+
+BOMBS = {
+    "of-forks": """
+        import os
+        while True:
+            try:
+                os.fork()
+            except OSError:
+                pass
+        """,
+    "of-forks-in-sessions-of-their-own": """
+        import os
+        while True:
+            try:
+                if os.fork() == 0:
+                    os.setsid()
+            except OSError:
+                pass
+        """,
+    "of-threads": """
+        import threading, time
+        while True:
+            try:
+                threading.Thread(target=time.sleep, args=(600,)).start()
+            except RuntimeError:
+                pass
+        """,
+}
+
+
+class TestMemory:
+    async def test_a_python_program_that_takes_too_much_is_out_of_memory(
+        self, lab: Lab
+    ) -> None:
+        ran = await lab.python("print('so far')\nx = bytearray(10**9)")
+
+        assert (ran.stopped, ran.exit_code) == (Stopped.MEMORY, None)
+        assert ran.stdout == "so far\n"
+
+    async def test_so_is_a_script_whose_child_takes_too_much(self, lab: Lab) -> None:
+        """Docker's own `OOMKilled` stays false here: PID 1 was not the one."""
+        ran = await lab.bash("echo so far\npython3 -S -c 'bytearray(10**9)'")
+
+        assert ran.stopped is Stopped.MEMORY
+        assert ran.stdout == "so far\n"
+
+    async def test_a_script_that_copes_with_its_childs_end_has_a_result(self, lab: Lab) -> None:
+        ran = await lab.bash("python3 -S -c 'bytearray(10**9)' 2>/dev/null || echo coped")
+
+        assert (ran.stdout, ran.exit_code, ran.stopped) == ("coped\n", 0, None)
+
+    async def test_files_are_kept(self, lab: Lab) -> None:
+        ran = await lab.python("open('a', 'w').write('kept')\nx = bytearray(10**9)")
+
+        assert ran.stopped is Stopped.MEMORY
+        assert list(ran.files) == ["a"]
+
+    async def test_memory_held_by_files_counts_as_well(self, lab: Lab) -> None:
+        """Workspace and /tmp can be filled; what then lacks memory is the program."""
+        ran = await lab.python("""
+            import os
+            for path in "/mnt/data/a", "/tmp/b", "/dev/shm/c":
+                try:
+                    with open(path, "wb") as file:
+                        while True:
+                            file.write(bytes(1 << 20))
+                except OSError as error:
+                    print(path, error.errno)
+            memory = os.memfd_create("d")
+            while True:
+                os.write(memory, bytes(1 << 20))
+            """)
+
+        assert ran.stdout == "/mnt/data/a 28\n/tmp/b 28\n/dev/shm/c 28\n"
+        assert ran.stopped is Stopped.MEMORY
+
+    async def test_a_supervisor_taken_by_the_kernel_is_a_program_out_of_memory(
+        self, lab: Lab
+    ) -> None:
+        """Many small processes, each of them a lesser evil to the kernel than PID 1."""
+        ran = await lab.bash(
+            """
+            echo 0 > /proc/self/oom_score_adj
+            echo lost > a.txt
+            mkfifo pipe
+            for _ in $(seq 40); do
+                python3 -I -S -c 'x = bytearray(b"x") * (9 << 20); open("pipe").read()' &
+            done 2>/dev/null
+            wait
+            """,
+            inputs={"data.csv": b"1"},
+        )
+
+        assert ran.stopped is Stopped.MEMORY
+        assert ran.files == {}
+        assert ran.leftovers.unchanged == {"data.csv"}
+
+    async def test_what_fits_is_not_disturbed(self, lab: Lab) -> None:
+        ran = await lab.python("x = bytearray(b'x') * (200 << 20)\nprint(len(x))")
+
+        assert (ran.stdout, ran.stopped) == (f"{200 << 20}\n", None)
+
+
+class TestProcesses:
+    @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+    async def test_a_bomb_is_contained(self, lab: Lab, bomb: str) -> None:
+        started = time.monotonic()
+
+        ran = await lab.limited(wall_time_s=2).python(bomb)
+
+        assert ran.stopped is Stopped.TIME
+        assert time.monotonic() - started < 8
+
+    async def test_a_bomb_in_bash_is_contained(self, lab: Lab) -> None:
+        ran = await lab.limited(wall_time_s=2).bash("bomb() { bomb | bomb & }; bomb; sleep 600")
+
+        assert ran.stopped is Stopped.TIME
+
+    async def test_no_more_than_so_many_can_be_made(self, lab: Lab) -> None:
+        ran = await lab.python("""
+            import os, time
+            count = 0
+            try:
+                while count < 100:
+                    if os.fork() == 0:
+                        time.sleep(600)
+                    count += 1
+            except BlockingIOError:
+                pass
+            print(count)
+            """)
+
+        assert 40 <= int(ran.stdout) < 50
+
+    async def test_a_daemon_does_not_survive_the_run(self, lab: Lab) -> None:
+        """What it would write later is not in the files: it was dead before they were read."""
+        ran = await lab.bash(
+            "setsid bash -c '(trap \"\" TERM HUP; while :; do date +%N > late; done) &' &\n"
+            "until [ -s late ]; do sleep 0.05; done; echo over"
+        )
+
+        assert (ran.stdout, ran.exit_code) == ("over\n", 0)
+        assert ran.execution.wall_time_ms < 5000
+
+
+class TestDescriptors:
+    async def test_a_program_has_two_thousand_and_no_more(self, lab: Lab) -> None:
+        ran = await lab.python("""
+            import os
+            count = 0
+            try:
+                while True:
+                    os.dup(0)
+                    count += 1
+            except OSError as error:
+                print(error.errno, count)
+            """)
+
+        assert ran.stdout == "24 2045\n"
+
+    async def test_it_starts_with_three(self, lab: Lab) -> None:
+        ran = await lab.python("""
+            import os
+            for number in range(2048):
+                try:
+                    os.fstat(number)
+                    print(number)
+                except OSError:
+                    pass
+            """)
+
+        assert ran.stdout.split() == ["0", "1", "2"]
+
+
+class TestSpace:
+    async def test_a_full_workspace_is_an_error_inside_and_nothing_more(self, lab: Lab) -> None:
+        ran = await lab.bash("head -c 200M /dev/zero > big; echo $?; df --output=size -B1 .")
+
+        assert "No space left on device" in ran.stderr
+        assert ran.stdout.split() == ["1", "1B-blocks", str(100 * MIB)]
+        assert list(ran.skipped) == ["big"]
+
+    async def test_a_workspace_filled_by_its_inputs_is_refused(self, lab: Lab) -> None:
+        """The entry file must fit as well."""
+        inputs = {"a": bytes(50 * MIB), "b": bytes(50 * MIB)}
+
+        with pytest.raises(SandboxRefusedError, match="No space left on device"):
+            await lab.bash("true", inputs=inputs)
+
+    async def test_entries_run_out_before_memory_does(self, lab: Lab) -> None:
+        ran = await lab.limited(wall_time_s=60).python(
+            "import os\nn = 0\ntry:\n    while True: open(f'f{n}', 'w').close(); n += 1\n"
+            "except OSError as error: print(error.errno, n > 10_000)"
+        )
+
+        assert ran.stdout == "28 True\n"
+        assert len(ran.files) == 50
+        assert ran.leftovers.skipped_count > 1
