@@ -2,13 +2,20 @@
 
 import http.client
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from api.settings import ApiSettings
+from executor.settings import ExecutorSettings
 from infra.local.child import ChildSpec
 from infra.local.config import CHECKOUT, Config
+from infra.local.console import Console
+from infra.local.errors import BadSettingError
 from infra.local.work_dir import WorkDir
+from storage.configuration import ConfigurationError, load_settings, unknown_variables
 
 API = "api"
 EXECUTOR = "executor"
@@ -58,6 +65,38 @@ def api_spec(
     if api_key is not None:
         told["CODE_API_KEY"] = api_key
     return _spec(API, told, work_dir.log(API), grace_s=_API_GRACE_S)
+
+
+def check_settings(
+    executor: Mapping[str, str], api: Mapping[str, str], console: Console
+) -> None:
+    """Read the settings as the two processes will; tell of variables that nothing reads.
+
+    Raises:
+        BadSettingError: One of the processes would refuse to start.
+    """
+    for variable in unknown_variables(api):
+        console.say(f"note: {variable}")
+    try:
+        with _standing_in(executor):
+            load_settings(ExecutorSettings)
+        with _standing_in(api):
+            load_settings(ApiSettings)
+    except ConfigurationError as fault:
+        raise BadSettingError(str(fault)) from fault
+
+
+@contextmanager
+def _standing_in(environment: Mapping[str, str]) -> Generator[None, None, None]:
+    """Let `environment` be this process's for a moment."""
+    ours = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(ours)
 
 
 def health_problem(config: Config) -> str | None:

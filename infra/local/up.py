@@ -20,6 +20,7 @@ from infra.local.ports import is_free
 from infra.local.service import (
     START_TIMEOUT_S,
     api_spec,
+    check_settings,
     executor_spec,
     health_problem,
     shared_environment,
@@ -58,16 +59,20 @@ def up(config: Config, console: Console) -> int:
 def _start(config: Config, work_dir: WorkDir, supervisor: Supervisor, console: Console) -> None:
     ensure_engine(supervisor, console, work_dir.log(DOCKERD))
     servers = _Servers(config, work_dir, supervisor)
+    environment = shared_environment(config, work_dir) | servers.service_environment
+    api_key = None if config.has_own_keys else kept_secret(work_dir, API_KEY)
+    executor = executor_spec(environment, work_dir)
+    api = api_spec(environment, work_dir, config, api_key)
+    # Before the image, which may take minutes, and while the servers start.
+    check_settings(executor.environment, api.environment, console)
     ensure_sandbox_image(config.sandbox_image, console.say)
     console.done(f"sandbox image {config.sandbox_image} is there")
-    environment = shared_environment(config, work_dir) | servers.wait(console)
+    servers.wait(console)
     owner = environment["CODE_EXECUTOR_ID"]
     supervisor.at_stop(lambda: _remove_containers(owner, console))
-    api_key = None if config.has_own_keys else kept_secret(work_dir, API_KEY)
-    executor = supervisor.start(executor_spec(environment, work_dir))
-    api = supervisor.start(api_spec(environment, work_dir, config, api_key))
     console.say("starting the API and the executor")
-    _wait_for_health(config, supervisor, (executor, api))
+    children = supervisor.start(executor), supervisor.start(api)
+    _wait_for_health(config, supervisor, children)
 
 
 class _Servers:
@@ -77,23 +82,25 @@ class _Servers:
         self._supervisor = supervisor
         self._storage: tuple[StorageServer, Child] | None = None
         self._broker: tuple[Broker, Child] | None = None
+        self.service_environment: dict[str, str] = {}
+        """What the service is to be told of them."""
         if not config.has_own_storage:
             bucket = config.environment.get("S3_BUCKET") or DEFAULT_BUCKET
             storage = StorageServer(work_dir, bucket=bucket)
             self._storage = storage, supervisor.start(storage.spec())
+            self.service_environment |= storage.service_environment
         if not config.has_own_broker:
             broker = Broker(work_dir)
             self._broker = broker, supervisor.start(broker.spec())
+            self.service_environment["BROKER_URL"] = broker.url
 
-    def wait(self, console: Console) -> dict[str, str]:
-        """Wait until they answer; return what the service is to be told of them."""
-        told: dict[str, str] = {}
+    def wait(self, console: Console) -> None:
+        """Wait until they answer, and the bucket is there."""
         if self._broker is not None:
             broker, child = self._broker
             self._supervisor.wait_until(
                 broker.is_answering, children=[child], timeout_s=BROKER_TIMEOUT_S
             )
-            told["BROKER_URL"] = broker.url
             console.done("broker answers")
         if self._storage is not None:
             storage, child = self._storage
@@ -101,9 +108,7 @@ class _Servers:
                 storage.is_answering, children=[child], timeout_s=STORAGE_TIMEOUT_S
             )
             storage.ensure_bucket()
-            told |= storage.service_environment
             console.done("object storage answers")
-        return told
 
 
 def _wait_for_health(

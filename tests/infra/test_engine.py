@@ -177,6 +177,9 @@ class TestDeadDaemon:
         file = tmp_path / "docker.pid"
         with subprocess.Popen((str(program), "60")) as living:
             file.write_text(f"{living.pid}\n", encoding="ascii")
+            name = Path(f"/proc/{living.pid}/comm")
+            while name.read_text(encoding="ascii") != "dockerd\n":
+                pass  # The kernel names a process a moment after it lets go of its parent.
             try:
                 forget_dead_daemon((str(file),))
             finally:
