@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+CANCEL_AGAIN_S = 0.1
+
 
 @asynccontextmanager
 async def task_group() -> AsyncGenerator[asyncio.TaskGroup]:
@@ -30,6 +32,19 @@ async def all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     async with task_group() as group:
         tasks = [group.create_task(piece) for piece in work]
     return [task.result() for task in tasks]
+
+
+async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Cancel `tasks`, and wait until every one of them has ended.
+
+    Once is not enough: Python 3.11's `asyncio.wait_for`, with which redis-py sends, swallows a
+    cancellation that arrives together with its result.
+    """
+    ending = set(tasks)
+    while ending:
+        for task in ending:
+            task.cancel()
+        _, ending = await asyncio.wait(ending, timeout=CANCEL_AGAIN_S)
 
 
 def _first(faults: BaseExceptionGroup[BaseException]) -> BaseException:

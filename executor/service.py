@@ -10,6 +10,7 @@ import socket
 import threading
 from concurrent.futures import Future
 
+from executor.concurrency import end
 from executor.docker_assets import pack
 from executor.docker_engine import DockerEngine
 from executor.heartbeat import beat
@@ -116,10 +117,7 @@ class ExecutorService:
                 asyncio.create_task(self._clean_now_and_then()),
             )
             await self._stop.wait()
-            self._cancel_all()
-            for chore in chores:
-                chore.cancel()
-            await asyncio.gather(*chores, *self._runs.values(), return_exceptions=True)
+            await end((*chores, *self._runs.values()))
         await self._engine.close()
 
     async def _beat(self) -> None:
