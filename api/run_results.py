@@ -23,6 +23,7 @@ from api.retrying import keep_doing
 logger = logging.getLogger(__name__)
 
 KEY_PREFIX = "celery-task-meta-"
+KEY_PATTERN = f"{KEY_PREFIX}*"
 CATCH_UP_INTERVAL_S = 5.0
 SILENCE_S = 5.0
 """After so much silence the subscription is pinged, and after twice as much given up: a
@@ -85,7 +86,7 @@ class RunResults:
 
     async def _subscribe(self) -> None:
         async with self._redis.pubsub() as subscription:
-            await subscription.psubscribe(f"{KEY_PREFIX}*")
+            await subscription.psubscribe(KEY_PATTERN)
             try:
                 while True:
                     await self._hear(await _next_message(subscription))

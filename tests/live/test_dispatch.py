@@ -121,9 +121,10 @@ class TestOneExecutor:
         assert [status.instance_id for status in readiness.executors] == ["one"]
 
     async def test_a_report_is_not_missed_when_the_subscription_breaks(
-        self, valkey: Valkey
+        self, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Pub/sub loses what is sent meanwhile; the keys are read after every subscription."""
+        monkeypatch.setattr("api.run_results.CATCH_UP_INTERVAL_S", 3600)
         async with connected(valkey) as dispatcher:
             running = asyncio.create_task(dispatcher.run(make_request("wait for go", "still")))
             await begun(valkey)
@@ -134,6 +135,18 @@ class TestOneExecutor:
                 report = await running
 
         assert stdout_of(report) == "still"
+
+    async def test_a_report_is_not_missed_when_nothing_is_heard_at_all(
+        self, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A slow timer reads the keys as well."""
+        monkeypatch.setattr("api.run_results.KEY_PATTERN", "another-channel-*")
+        monkeypatch.setattr("api.run_results.CATCH_UP_INTERVAL_S", 0.1)
+
+        async with connected(valkey) as dispatcher:
+            report = await dispatcher.run(make_request("echo", "read"))
+
+        assert stdout_of(report) == "read"
 
     async def test_a_bug_in_the_task_is_an_error(self, valkey: Valkey) -> None:
         async with connected(valkey) as dispatcher:
