@@ -47,6 +47,29 @@ async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:
         _, ending = await asyncio.wait(ending, timeout=CANCEL_AGAIN_S)
 
 
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Do `work` to its end, however often this is cancelled meanwhile; raise that then.
+
+    For what must not be left half done: a container that nobody knows of.
+
+    Raises:
+        asyncio.CancelledError: It was cancelled. What `work` raised or returned is lost.
+        Exception: What `work` raised.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if not cancelled:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # Taken note of; else the loop complains that nobody did.
+    raise asyncio.CancelledError
+
+
 def _first(faults: BaseExceptionGroup[BaseException]) -> BaseException:
     fault = faults.exceptions[0]
     return _first(fault) if isinstance(fault, BaseExceptionGroup) else fault

@@ -14,6 +14,7 @@ import docker.errors  # noqa: TID251
 import docker.utils  # noqa: TID251
 from typing_extensions import override
 
+from executor.concurrency import to_its_end
 from executor.docker_assets import AssetArchive, fill_volume, remove_volumes
 from executor.docker_spec import container_spec, owner_filter
 from executor.docker_stream import AttachedStream
@@ -68,10 +69,11 @@ class DockerEngine(SandboxEngine):
         name = f"code-command-{secrets.token_hex(8)}"
         self._own.add(name)
         try:
-            await self._call_to_its_end(api.create_container_from_config, config, name)
+            # To its end: the thread would go on to make a container that nobody knows of.
+            await to_its_end(self._call(api.create_container_from_config, config, name))
             return await self._started(api, name)
         except BaseException:
-            await asyncio.shield(self._remove(name))
+            await to_its_end(self._remove(name))
             raise
 
     async def _bring_assets(self, api: Any) -> None:
@@ -79,9 +81,10 @@ class DockerEngine(SandboxEngine):
             if self._assets_there:
                 return
             labelled = {"image": self._policy.image, "owner": self._owner}
-            await self._call_to_its_end(partial(fill_volume, api, self._assets, **labelled))
-            others = partial(remove_volumes, api, owner=self._owner, but=self._volume)
-            await self._call_to_its_end(others)
+            fill = partial(fill_volume, api, self._assets, **labelled)
+            await to_its_end(self._call(fill))
+            tidy_up = partial(remove_volumes, api, owner=self._owner, but=self._volume)
+            await to_its_end(self._call(tidy_up))
             self._assets_there = True
 
     async def _started(self, api: Any, name: str) -> SupervisedSandbox:
@@ -156,20 +159,6 @@ class DockerEngine(SandboxEngine):
             ) from fault
         except (docker.errors.DockerException, OSError) as fault:  # requests' are OSErrors.
             raise SandboxUnavailableError(f"Docker: {_first_line(fault)}") from fault
-
-    async def _call_to_its_end(
-        self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """As `_call`, but a cancellation waits for the answer.
-
-        The thread cannot be stopped: it would go on to make what nobody knows of.
-        """
-        call = asyncio.ensure_future(self._call(method, *args, **kwargs))
-        try:
-            return await asyncio.shield(call)
-        except asyncio.CancelledError:
-            await asyncio.gather(call, return_exceptions=True)
-            raise
 
     async def close(self) -> None:
         """Let go of the engine. Sandboxes are the pool's to destroy first."""

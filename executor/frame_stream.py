@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections import deque
 from typing import Protocol
 
 from executor.sandbox import SandboxLostError
@@ -39,7 +39,8 @@ class FrameStream:
     def __init__(self, stream: ByteStream, *, stall_timeout_s: float = STALL_TIMEOUT_S) -> None:
         self._stream = stream
         self._stall_timeout_s = stall_timeout_s
-        self._frames = self._decoded()
+        self._decoder = FrameDecoder()
+        self._frames: deque[Frame] = deque()
 
     @property
     def alive(self) -> bool:
@@ -77,22 +78,22 @@ class FrameStream:
         Raises:
             SandboxLostError: It ended, or broke the protocol.
         """
+        while not self._frames:
+            await self._read_on()
+        return self._frames.popleft()
+
+    async def _read_on(self) -> None:
         try:
-            return await anext(self._frames)
-        except StopAsyncIteration:
-            raise SandboxLostError("the sandbox ended before its report") from None
+            data = await self._stream.read()
+            self._frames.extend(self._decoder.feed(data))
         except FrameError as fault:
             raise SandboxLostError(str(fault)) from fault
         except OSError as fault:
             raise SandboxLostError("the connection to the sandbox broke") from fault
+        if not data:
+            raise SandboxLostError("the sandbox ended before its report")
 
     async def close(self) -> None:
         """Close the connection. May be repeated."""
         with contextlib.suppress(OSError):
             await self._stream.close()
-
-    async def _decoded(self) -> AsyncIterator[Frame]:
-        decoder = FrameDecoder()
-        while data := await self._stream.read():
-            for frame in decoder.feed(data):
-                yield frame

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,10 @@ CHECKS: tuple[Check, ...] = (
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("pyright", "--pythonpath", sys.executable)),
 )
+
+_PATIENCE_S = (5.0, 60.0)
+"""How long pytest may go on after a Ctrl-C before it is told again, and then before it is
+killed."""
 
 _NOT_FOR_TESTS = (
     "BROKER_URL",
@@ -84,11 +89,24 @@ def run_tests(
         if with_docker:
             _set_up_sandboxes(supervisor, console, work_dir)
         command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
-        environment = _test_environment(work_dir)
-        test_code = subprocess.run(
-            command, cwd=CHECKOUT, env=environment, check=False
-        ).returncode
+        test_code = _run_patiently(command, _test_environment(work_dir))
     return test_code or lint_code
+
+
+def _run_patiently(command: tuple[str, ...], environment: dict[str, str]) -> int:
+    """Run pytest; after a Ctrl-C let it take down what its fixtures have started."""
+    with subprocess.Popen(command, cwd=CHECKOUT, env=environment) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # The terminal has told pytest as well. Who told us alone, told only us.
+            for patience_s in _PATIENCE_S:
+                try:
+                    return process.wait(patience_s)
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGINT)
+            process.kill()
+            raise
 
 
 def _set_up_sandboxes(supervisor: Supervisor, console: Console, work_dir: Path) -> None:

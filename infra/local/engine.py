@@ -11,7 +11,6 @@ from pathlib import Path
 import docker  # noqa: TID251 - infra/local may talk to Docker
 from docker.context import ContextAPI  # noqa: TID251 - as above
 from docker.errors import DockerException  # noqa: TID251 - as above
-from requests.exceptions import RequestException
 
 from infra.local import apt
 from infra.local.errors import EngineError
@@ -121,7 +120,7 @@ def ask(address: str) -> Answer:
             return answer
     try:
         engine_version()
-    except (DockerException, RequestException, OSError):
+    except (DockerException, OSError):
         return Answer.SILENT
     return Answer.READY
 
@@ -130,7 +129,7 @@ def engine_version() -> str:
     """Return the engine's version.
 
     Raises:
-        DockerException, RequestException, OSError: It does not answer.
+        DockerException, OSError: It does not answer.
     """
     with closing(connect()) as client:
         return str(client.version().get("Version", "unknown"))
@@ -149,7 +148,7 @@ def remove_containers_of(owner: str) -> int:
     """Remove every container of the executor called `owner`; return how many there were.
 
     Raises:
-        DockerException, RequestException, OSError: The engine does not answer, or refuses.
+        DockerException, OSError: The engine does not answer, or refuses.
     """
     with closing(connect()) as client:
         found = client.api.containers(

@@ -30,7 +30,7 @@ _LEVELS: tuple[Level, ...] = ("base", "local", "dev")
 _MARK = "code-command-installed"
 _TAIL_LINES = 15
 _LOCKED = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]* ?(?:==|@)", re.MULTILINE)
-_PROGRESS = re.compile(r"^(?:Collecting|Requirement already satisfied:|Ignoring) (\S+)")
+_PROGRESS = re.compile(r"^(?:Collecting|Requirement already satisfied:|Ignoring) ([^\s:]+)")
 _NOT_FOR_PIP = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME")
 """Settings of a person's own that would lead an installation somewhere else."""
 

@@ -3,7 +3,6 @@
 import shlex
 
 from docker.errors import DockerException  # noqa: TID251 - infra/local may talk to Docker
-from requests.exceptions import RequestException
 
 from infra.local.broker import START_TIMEOUT_S as BROKER_TIMEOUT_S
 from infra.local.broker import Broker
@@ -131,7 +130,7 @@ def _remove_containers(owner: str, console: Console) -> None:
     """Remove what an executor that had to be killed left behind."""
     try:
         count = remove_containers_of(owner)
-    except (DockerException, RequestException, OSError) as fault:
+    except (DockerException, OSError) as fault:
         console.say(f"sandboxes may be left; the next start removes them ({fault})")
         return
     if count:
@@ -152,7 +151,8 @@ def _introduce(config: Config, work_dir: WorkDir, console: Console) -> None:
     place = shlex.quote(str(secret_path(work_dir, API_KEY)))
     key = f"$(cat {place})"
     if config.has_own_keys:
-        place, key = "as you set it, CODE_API_KEY or CODE_API_KEYS", "$CODE_API_KEY"
+        place = "as you set it, in CODE_API_KEY or CODE_API_KEYS"
+        key = "$CODE_API_KEY" if config.environment.get("CODE_API_KEY") else "YOUR KEY"
     console.done("Code Command is ready")
     console.plain(
         f"""

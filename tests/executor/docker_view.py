@@ -1,5 +1,6 @@
 """What the Docker engine itself says, for tests: not through the adapter that is tested."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -46,6 +47,18 @@ def create_container(image: str, labels: dict[str, str]) -> str:
     """Leave a container behind, never started."""
     with _engine() as client:
         return str(client.api.create_container(image, labels=labels)["Id"])
+
+
+@contextmanager
+def image_by_another_name(name: str) -> Generator[str]:
+    """Give the sandbox image a second name, and take it away afterwards."""
+    with _engine() as client:
+        usual = os.environ.get("SANDBOX_IMAGE", "code-sandbox:latest")
+        client.images.get(usual).tag(name)
+        try:
+            yield name
+        finally:
+            client.images.remove(name)
 
 
 def volumes_of(owner: str) -> set[str]:

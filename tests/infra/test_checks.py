@@ -24,6 +24,12 @@ def module(tmp_path: Path) -> Path:
     return tmp_path / "test_sample.py"
 
 
+@pytest.fixture(autouse=True)
+def _only_pytest(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction] - a fixture for all
+    """Without the plugins that happen to be installed, whose imports take seconds."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def run(module: Path, *arguments: str, checks: tuple[Check, ...] = (CONTENT,)) -> int:
     # Its own root: this repository's settings are not what is tested here.
     options = (f"--rootdir={module.parent}", "-c", "/dev/null", "-p", "no:cacheprovider")

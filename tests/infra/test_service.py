@@ -31,8 +31,8 @@ def executor_of(config: Config, work_dir: WorkDir) -> Mapping[str, str]:
     return executor_spec(shared_environment(config, work_dir), work_dir).environment
 
 
-def check(environment: dict[str, str], work_dir: WorkDir, **options: str) -> str:
-    config = load_config(environment, **options)
+def check(environment: dict[str, str], work_dir: WorkDir, *, host: str | None = None) -> str:
+    config = load_config(environment, host=host)
     key = None if config.has_own_keys else KEY
     said = io.StringIO()
     check_settings(executor_of(config, work_dir), api_of(config, work_dir, key), Console(said))

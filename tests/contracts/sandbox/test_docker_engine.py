@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from executor.concurrency import end
 from executor.docker_assets import pack
 from executor.docker_engine import DockerEngine
 from executor.docker_spec import OWNER_LABEL
@@ -142,9 +143,9 @@ class TestCancelledCreation:
     ) -> None:
         creating = asyncio.create_task(engine.create())
         await asyncio.wait([creating], timeout=after_s)
-        creating.cancel()
+        await end([creating])
         (outcome,) = await asyncio.gather(creating, return_exceptions=True)
-        if isinstance(outcome, Sandbox):
+        if not isinstance(outcome, BaseException):
             await outcome.destroy()
 
         assert docker_view.containers_of(owner) == set()
@@ -221,10 +222,11 @@ class TestSharedAssets:
             sandbox = await later.create()
             said = await bash(sandbox, "cat /mnt/shared/templates/a.txt")
             await sandbox.destroy()
+            after = docker_view.volumes_of(owner)
 
         assert said == "second\n"
-        assert len(docker_view.volumes_of(owner)) == len(before)
-        assert not docker_view.volumes_of(owner) & before
+        assert len(after) == len(before)
+        assert not after & before
 
     async def test_a_volume_in_use_stays_until_it_is_not(
         self, engine: DockerEngine, owner: str, assets: Path
