@@ -1,6 +1,7 @@
 """`python -m executor`: one executor, until SIGTERM."""
 
 import logging
+import signal
 import sys
 from typing import Any
 
@@ -39,8 +40,10 @@ def main() -> int:
         service.cancel_all_after(SHUTDOWN_GRACE_S)
 
     signals.worker_shutting_down.connect(on_shutdown, weak=False)
-    service.start()
+    # Celery listens for it once its worker is up. A pool is being filled long before.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     try:
+        service.start()
         app.worker_main(
             [
                 "worker",

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
 from typing_extensions import override
 
+from executor.captured_output import CapturedOutput
 from executor.claims import (
-    STOPPED,
     AnnouncedOutputs,
     EndedClaim,
     HelloClaim,
@@ -29,7 +29,7 @@ from executor.sandbox import (
     SandboxRefusedError,
     SandboxUnavailableError,
 )
-from sandbox.supervisor.frames import CHUNK_BYTES, Frame, Kind, encode, encode_json
+from sandbox.supervisor.frames import CHUNK_BYTES, Kind, encode, encode_json
 
 HELLO_TIMEOUT_S = 20.0
 """A supervisor says hello within 0.1 s of its start; on a machine in trouble, later."""
@@ -128,7 +128,7 @@ class SupervisedSandbox(Sandbox):
     async def run(self) -> Execution:
         limits = self._known_limits()
         await self._deliver(encode(Kind.RUN))
-        output = _Captured(limits)
+        output = CapturedOutput(limits)
         started = time.monotonic()
         try:
             async with asyncio.timeout(limits.wall_time_s + RUN_GRACE_S):
@@ -143,7 +143,7 @@ class SupervisedSandbox(Sandbox):
         wall_time_ms = round((time.monotonic() - started) * 1000)
         return output.killed(stopped, wall_time_ms=wall_time_ms)
 
-    async def _watch(self, output: "_Captured") -> Execution:
+    async def _watch(self, output: CapturedOutput) -> Execution:
         while True:
             frame = await self._stream.next_frame()
             if frame.kind is Kind.REFUSED:
@@ -215,40 +215,3 @@ class SupervisedSandbox(Sandbox):
         if self._limits is None:
             raise RuntimeError("prepare comes first")
         return self._limits
-
-
-class _Captured:
-    """The program's output so far, never more than the limits."""
-
-    def __init__(self, limits: RunLimits) -> None:
-        self._limits = limits
-        self._streams = {Kind.STDOUT: bytearray(), Kind.STDERR: bytearray()}
-        self._room = {Kind.STDOUT: limits.stdout_bytes, Kind.STDERR: limits.stderr_bytes}
-
-    def add(self, frame: Frame) -> None:
-        if frame.kind not in self._streams or len(frame.payload) > self._room[frame.kind]:
-            raise SandboxLostError(f"unexpected {frame.kind.name} during the run")
-        self._room[frame.kind] -= len(frame.payload)
-        self._streams[frame.kind] += frame.payload
-
-    def ended(self, claim: EndedClaim) -> Execution:
-        return Execution(
-            exit_code=claim.exit_code,
-            signal=claim.signal,
-            stopped=STOPPED[claim.stopped] if claim.stopped else None,
-            wall_time_ms=claim.wall_time_ms,
-            stdout=bytes(self._streams[Kind.STDOUT]),
-            stderr=bytes(self._streams[Kind.STDERR]),
-            stderr_cut=claim.stderr_cut,
-        )
-
-    def killed(self, stopped: Stopped, *, wall_time_ms: int) -> Execution:
-        return Execution(
-            exit_code=None,
-            signal="SIGKILL",
-            stopped=stopped,
-            wall_time_ms=wall_time_ms,
-            stdout=bytes(self._streams[Kind.STDOUT]),
-            stderr=bytes(self._streams[Kind.STDERR]),
-            stderr_cut=False,
-        )

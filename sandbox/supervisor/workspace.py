@@ -237,7 +237,7 @@ class _Scan:
             try:
                 entries = self._entries(folder)
             except OSError as fault:
-                self.skip(folder, f"unreadable folder: {fault.strerror}")
+                self.skip(folder or ".", f"unreadable folder: {fault.strerror}")
                 continue
             for entry in entries:
                 scanned += 1

@@ -1,4 +1,4 @@
-"""The whole service for tests: the real `up`, started as people start it, and asked over HTTP."""
+"""The whole service for tests: the real `up`, started as people do, and asked over HTTP."""
 
 import json
 import os
@@ -139,6 +139,8 @@ class RunningService:
         with closing(connect()) as engine:
             for container in self.containers(ended=True):
                 engine.api.remove_container(container, force=True)
+            for volume in engine.volumes.list(filters={"label": self._label}):
+                volume.remove()
 
     def child(self, name: str) -> int | None:
         """Return the process id of a child of `up`: `api`, `executor`, `weed`, `valkey-server`.
@@ -175,23 +177,24 @@ class RunningService:
 
     def containers(self, *, ended: bool = False) -> set[str]:
         """Return the ids of our containers that run, and if asked of those that do not."""
-        owner = self.settings.get("CODE_EXECUTOR_ID") or self._executor_id()
-        if owner is None:
-            return set()
         with closing(connect()) as engine:
-            label = f"{OWNER_LABEL}={owner}"
-            found = engine.api.containers(all=ended, quiet=True, filters={"label": label})
+            found = engine.api.containers(all=ended, quiet=True, filters={"label": self._label})
         return {container["Id"] for container in found}
 
-    def _executor_id(self) -> str | None:
+    @property
+    def _label(self) -> str:
+        """What is on everything of ours that the engine has."""
         path = self.work_dir / "executor-id"
-        return path.read_text(encoding="ascii").strip() if path.exists() else None
+        made = path.read_text(encoding="ascii").strip() if path.exists() else "nobody"
+        return f"{OWNER_LABEL}={self.settings.get('CODE_EXECUTOR_ID', made)}"
 
     def rest(self) -> None:
         """Wait until nothing runs and the pool is full."""
         eventually(
-            lambda: len(self.containers()) == self.pool_size
-            and len(self.containers(ended=True)) == self.pool_size,
+            lambda: (
+                len(self.containers()) == self.pool_size
+                and len(self.containers(ended=True)) == self.pool_size
+            ),
             "the pool is full and what was used is gone",
         )
 

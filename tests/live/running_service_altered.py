@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -63,10 +63,8 @@ def image_by_another_name() -> Generator[str, None, None]:
     usual = os.environ.get("SANDBOX_IMAGE") or DEFAULT_SANDBOX_IMAGE
     name = f"code-sandbox:{EXECUTOR_ID}"
     with closing(connect()) as engine:
-        try:
+        with suppress(ImageNotFound):  # Then `up` builds it, under this name.
             engine.images.get(usual).tag(name)
-        except ImageNotFound:
-            pass  # Then `up` builds it, under this name.
         yield name
         engine.images.remove(name)
 

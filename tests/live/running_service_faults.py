@@ -93,7 +93,7 @@ def small_disk(folder: Path, *, size_bytes: int) -> Generator[Path, None, None]:
 
 
 def fill_disk(folder: Path) -> Path:
-    """Take all the space that is left, as something else on the machine might; return what did."""
+    """Take all the space that is left, as another program might; return what did."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:

@@ -4,6 +4,7 @@ import json
 import re
 import statistics
 import time
+from typing import Any
 
 import pytest
 
@@ -183,7 +184,7 @@ def test_shared_assets_are_there_and_cannot_be_changed(caller: Caller) -> None:
 def test_what_clients_leak_into_the_body_is_ignored_and_never_logged(
     service: RunningService, caller: Caller
 ) -> None:
-    leaked = {
+    leaked: dict[str, Any] = {
         "apiKey": "leaked-api-key",
         "authHeaders": {"Authorization": "Bearer leaked-token"},
         "session_id": "S" * 21,

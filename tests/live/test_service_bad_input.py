@@ -1,4 +1,4 @@
-"""What bad input gets: the contract's status, an `error` that is text, and no trace in storage."""
+"""What bad input gets: the contract's status, an `error` in words, no trace in storage."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,10 @@ def notes(caller: Caller) -> StoredFile:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_stored(service: RunningService, notes: StoredFile) -> Iterator[None]:
+def _nothing_is_stored(
+    service: RunningService,
+    notes: StoredFile,  # noqa: ARG001 - stored before the count
+) -> Iterator[None]:
     """As another client of the bucket sees it, after each of these tests."""
     before = service.stored()
     yield
@@ -142,7 +145,10 @@ class TestReferences:
                 "files[].name must not contain empty, current, or parent path segments",
             ),
             ({"name": "a\nb"}, "files[].name must be canonical and file-like"),
-            ({"name": "/".join("abcdefghijk")}, "files[].name exceeds maximum nesting depth of 10"),
+            (
+                {"name": "/".join("abcdefghijk")},
+                "files[].name exceeds maximum nesting depth of 10",
+            ),
             ({"kind": "team"}, "files[0].kind must be one of: skill, agent, user"),
             ({"kind": "skill"}, "files[0].version is required for kind: 'skill'"),
             (
@@ -187,11 +193,18 @@ class TestReferences:
 class TestUploads:
     @pytest.mark.parametrize(
         "name",
-        ["../up.txt", "a/../../up.txt", "/etc/cron.d/x", "a//b", "a\\..\\b", "a/b/c/d/e/f/g/h/i/j/k"],
+        [
+            "../up.txt",
+            "a/../../up.txt",
+            "/etc/cron.d/x",
+            "a//b",
+            "a\\..\\b",
+            "a/b/c/d/e/f/g/h/i/j/k",
+        ],
     )
     @pytest.mark.parametrize("encoded", [False, True])
     def test_a_name_that_leads_elsewhere_is_refused(
-        self, caller: Caller, name: str, encoded: bool
+        self, caller: Caller, name: str, *, encoded: bool
     ) -> None:
         shown = "".join(f"%{byte:02x}" for byte in name.encode()) if encoded else name
         disposition = f'form-data; name="file"; filename="{shown}"'
@@ -201,7 +214,7 @@ class TestUploads:
         assert refused.startswith("files[].name ")
 
     def test_so_is_one_in_the_extended_form(self, caller: Caller) -> None:
-        disposition = "form-data; name=\"file\"; filename=\"a\"; filename*=UTF-8''..%2Fup.txt"
+        disposition = 'form-data; name="file"; filename="a"; filename*=UTF-8\'\'..%2Fup.txt'
 
         refused = error(post_part(caller, disposition, b"1"), 400)
 
@@ -230,7 +243,9 @@ class TestUploads:
             "Invalid content type. Must be multipart/form-data."
         )
 
-    @pytest.mark.parametrize("body", [b"", b"--b", b"--c\r\n\r\n--c--", b"--b\r\nX: 1\r\n\r\nx"])
+    @pytest.mark.parametrize(
+        "body", [b"", b"--b", b"--c\r\n\r\n--c--", b"--b\r\nX: 1\r\n\r\nx"]
+    )
     def test_a_broken_form_is_refused(self, caller: Caller, body: bytes) -> None:
         refusal(caller.http.post("/upload", content=body, headers=FORM), 400)
 
@@ -318,7 +333,7 @@ class TestKeys:
     def test_without_a_right_one_nothing_is_told_apart(
         self, service: RunningService, path: str, headers: dict[str, str], text: str
     ) -> None:
-        raw = {name: value.encode("latin-1") for name, value in headers.items()}
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
         answer = httpx.post(f"{service.address}{path}", headers=raw, json={}, trust_env=False)
 

@@ -39,7 +39,9 @@ def fetch(caller: Caller, file: StoredFile, content_type: str) -> bytes:
 
 
 def test_a_shown_chart_is_a_picture(caller: Caller) -> None:
-    code = "import matplotlib.pyplot as plt\nplt.plot([1, 4, 9])\nplt.title('Größe')\nplt.show()"
+    code = (
+        "import matplotlib.pyplot as plt\nplt.plot([1, 4, 9])\nplt.title('Größe')\nplt.show()"
+    )
 
     answer = caller.run(code)
 
@@ -85,9 +87,8 @@ def test_slides_open(caller: Caller) -> None:
         "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     )
     (slide,) = Presentation(io.BytesIO(content)).slides
-    assert [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame][0] == (
-        "Quarter 3"
-    )
+    texts = [getattr(shape, "text", "") for shape in slide.shapes if shape.has_text_frame]
+    assert texts[:1] == ["Quarter 3"]
 
 
 def test_a_sheet_opens(caller: Caller) -> None:

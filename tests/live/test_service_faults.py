@@ -4,10 +4,10 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
+from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -16,38 +16,17 @@ from infra.local.engine import connect
 from tests.live.running_service import RunningService, eventually, running_service
 from tests.live.running_service_caller import Caller, StoredFile
 from tests.live.running_service_faults import EngineDoor, fill_disk, small_disk
+from tests.live.running_service_outages import (
+    DEADLINE_S,
+    WAITING_PROGRAM,
+    ask_until_well,
+    begin_run,
+    health,
+    outage,
+    recover,
+)
 
 pytestmark = pytest.mark.docker
-
-EXEC_TIMEOUT_S = 12
-QUEUE_TIMEOUT_S = 8
-DEADLINE_S = EXEC_TIMEOUT_S + QUEUE_TIMEOUT_S + 5
-"""By then every run is answered: its own limits, and what an answer takes at the end."""
-
-OUTAGES = {502, 503, 504}
-WAITING_PROGRAM = {"lang": "bash", "code": "sleep 4; echo done"}
-
-
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> EngineDoor:
-    door = EngineDoor(tmp_path_factory.mktemp("door") / "engine.sock")
-    door.open()
-    return door
-
-
-@pytest.fixture(scope="module")
-def fragile(
-    tmp_path_factory: pytest.TempPathFactory, door: EngineDoor
-) -> Iterator[RunningService]:
-    """A service that may be treated badly."""
-    settings = {
-        "CODE_EXEC_TIMEOUT": str(EXEC_TIMEOUT_S),
-        "DOCKER_HOST": door.address,
-        "QUEUE_TIMEOUT": str(QUEUE_TIMEOUT_S),
-        "SANDBOX_POOL_SIZE": "1",
-    }
-    with running_service(tmp_path_factory.mktemp("fragile") / "work", settings) as service:
-        yield service
 
 
 @pytest.fixture
@@ -65,55 +44,47 @@ def elsewhere() -> Iterator[ThreadPoolExecutor]:
         yield elsewhere
 
 
-def recover(service: RunningService) -> None:
-    """Wait until everything is well again, by itself, and prove it with a run."""
-    eventually(lambda: health(service).get("status") == "ok", "health is ok", timeout_s=60)
-    service.rest()
-    with service.caller() as caller:
-        assert caller.run("print(6 * 7)")["stdout"] == "42\n"
-    service.rest()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowded:
+    """A service whose disk was full for a while, and what it answered meanwhile."""
+
+    caller: Caller
+    kept: StoredFile
+    upload: httpx.Response
+    run_with_files: httpx.Response
+    run_without: httpx.Response
+    download: httpx.Response
 
 
-def health(service: RunningService) -> Any:
-    try:
-        answer = httpx.get(f"{service.address}/health", timeout=10, trust_env=False)
-    except httpx.TransportError:
-        return {}
-    assert answer.status_code == (503 if answer.json()["status"] == "down" else 200)
-    return answer.json()
+MAKE_A_FILE = {"lang": "bash", "code": "head -c 3000000 /dev/urandom > x.bin"}
 
 
-def begin_run(
-    service: RunningService, caller: Caller, elsewhere: ThreadPoolExecutor
-) -> tuple[Future[httpx.Response], str]:
-    """Have a program run; return its answer to come, and the container that it is in."""
-    (waiting,) = service.containers()
-    answer = elsewhere.submit(caller.http.post, "/exec", json=WAITING_PROGRAM)
-    # The place of a sandbox that is used is taken by another.
-    eventually(lambda: len(service.containers()) > 1, "the program runs")
-    return answer, waiting
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowded]:
+    folder = tmp_path_factory.mktemp("small") / "disk"
+    with (
+        small_disk(folder, size_bytes=96 << 20) as disk,
+        running_service(disk / "work", {"SANDBOX_POOL_SIZE": "1"}) as service,
+        service.caller() as caller,
+    ):
+        kept = caller.upload("kept.bin", bytes(1 << 20))
+        filler = fill_disk(disk)
+        answers = {
+            "upload": caller.http.post("/upload", files={"file": ("a", os.urandom(8 << 20))}),
+            "run_with_files": caller.http.post("/exec", json=MAKE_A_FILE),
+            "run_without": caller.http.post("/exec", json={"lang": "py", "code": "print(1)"}),
+            "download": caller.http.get(kept.path),
+        }
+        filler.unlink()
+        yield Crowded(caller=caller, kept=kept, **answers)
 
 
-def outage(answer: httpx.Response) -> str:
-    """Check the form of an answer that tells of an outage; return its `error`."""
-    assert answer.status_code in OUTAGES, answer.text
-    body = answer.json()
-    assert all(isinstance(text, str) for text in body.values())
-    assert "Traceback" not in answer.text
-    return body["error"]
-
-
-def ask_until_well(ask: Callable[[], httpx.Response]) -> None:
-    """Ask until the answer is a 200; each one before must tell of an outage, in time."""
-    give_up_at = time.monotonic() + 60
-    while True:
-        began_at = time.monotonic()
-        answer = ask()
-        assert time.monotonic() - began_at < DEADLINE_S
-        if answer.status_code == 200:
-            return
-        outage(answer)
-        assert time.monotonic() < give_up_at, answer.text
+class TestFullDisk:
+    def test_it_is_told_and_what_needs_no_space_goes_on(self, crowded: Crowded) -> None:
+        assert outage(crowded.upload) == "Error uploading files"
+        assert outage(crowded.run_with_files) == "session_input_source_failed"
+        assert crowded.run_without.json()["stdout"] == "1\n"
+        assert crowded.download.content == bytes(1 << 20)
 
 
 class TestExecutor:
@@ -205,7 +176,9 @@ class TestStorage:
                     clients.submit(caller.http.post, "/upload", files={"file": ("a", b"1")}),
                     clients.submit(caller.http.post, "/exec", json=run),
                 )
-                assert health(fragile)["parts"]["storage"] == "down"
+                eventually(
+                    lambda: health(fragile)["parts"]["storage"] == "down", "health says so"
+                )
                 errors = [outage(answer.result(timeout=DEADLINE_S)) for answer in asked]
                 # What needs no files runs on.
                 assert caller.run("print(1)")["stdout"] == "1\n"
@@ -252,15 +225,18 @@ class TestEngine:
             assert outage(refused) == "microvm_launch_failed"
             assert int(refused.headers["retry-after"]) > 0
             eventually(
-                lambda: health(fragile) == {
-                    "status": "down",
-                    "parts": {
-                        "storage": "up",
-                        "broker": "up",
-                        "executors": 1,
-                        "engine": "down",
-                    },
-                },
+                lambda: (
+                    health(fragile)
+                    == {
+                        "status": "down",
+                        "parts": {
+                            "storage": "up",
+                            "broker": "up",
+                            "executors": 1,
+                            "engine": "down",
+                        },
+                    }
+                ),
                 "health says what is away",
             )
             # Files need no engine.
@@ -275,26 +251,15 @@ class TestEngine:
         )
 
 
-def test_a_full_disk_is_told_and_once_there_is_space_again_it_is_used(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    folder = tmp_path_factory.mktemp("small") / "disk"
-    make_file = {"lang": "bash", "code": "head -c 3000000 /dev/urandom > x.bin"}
-    with (
-        small_disk(folder, size_bytes=96 << 20) as disk,
-        running_service(disk / "work", {"SANDBOX_POOL_SIZE": "1"}) as service,
-        service.caller() as caller,
-    ):
-        kept = caller.upload("kept.bin", bytes(1 << 20))
-        filler = fill_disk(disk)
+class TestDiskWithSpaceAgain:
+    """Last, since the object store looks at the disk's space once a minute."""
 
-        refused = caller.http.post("/upload", files={"file": ("a.bin", os.urandom(8 << 20))})
-        assert outage(refused) == "Error uploading files"
-        outage(caller.http.post("/exec", json=make_file))
-        assert caller.run("print(1)")["stdout"] == "1\n"
-        assert caller.download(kept) == bytes(1 << 20)
+    def test_it_is_used(self, crowded: Crowded) -> None:
+        caller = crowded.caller
 
-        filler.unlink()
-        ask_until_well(lambda: caller.http.post("/exec", json=make_file))
-        assert caller.upload("b.bin", os.urandom(8 << 20))
-        assert caller.download(kept) == bytes(1 << 20)
+        ask_until_well(lambda: caller.http.post("/exec", json=MAKE_A_FILE))
+
+        ask_until_well(
+            lambda: caller.http.post("/upload", files={"file": ("b", bytes(8 << 20))})
+        )
+        assert caller.download(crowded.kept) == bytes(1 << 20)

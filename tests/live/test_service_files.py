@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,13 @@ class TestUpload:
 
     @pytest.mark.parametrize(
         "name",
-        ["reports/q1/data.csv", "größe – 2024.csv", "a b/ü ñ/日本語.txt", "100%.txt", "no_ending"],
+        [
+            "reports/q1/data.csv",
+            "größe \N{EN DASH} 2024.csv",
+            "a b/ü ñ/日本語.txt",
+            "100%.txt",
+            "no_ending",
+        ],
     )
     def test_a_name_stays_what_it_was_all_the_way(self, caller: Caller, name: str) -> None:
         content = name.encode() * 3
@@ -93,8 +100,7 @@ class TestUpload:
             'Content-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n1\r\n'
         )
         field = (
-            f"--{boundary}\r\n"
-            'Content-Disposition: form-data; name="read_only"\r\n\r\ntrue\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="read_only"\r\n\r\ntrue\r\n'
         )
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
 
@@ -309,12 +315,11 @@ class TestDeletion:
 
 def memory_bytes(pid: int | None, figure: str) -> int:
     """Return one of the kernel's figures about a process (proc(5), /proc/pid/status)."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+    with Path(f"/proc/{pid}/status").open(encoding="ascii") as status:
         line = next(line for line in status if line.startswith(f"{figure}:"))
     return int(line.split()[1]) * 1024
 
 
 def reset_peak(pid: int | None) -> None:
     """Forget the highest memory use so far (proc(5), /proc/pid/clear_refs)."""
-    with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as order:
-        order.write("5")
+    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")

@@ -1,6 +1,5 @@
 """Every setting does what it says: changed in a real service, and the difference seen there."""
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -20,7 +19,7 @@ from tests.live.running_service_altered import (
     lone_api,
     s3_listener,
 )
-from tests.live.running_service_caller import Caller, StoredFile, stored_files
+from tests.live.running_service_caller import Caller, stored_files
 
 pytestmark = pytest.mark.docker
 
@@ -107,7 +106,6 @@ class TestLimits:
 
         assert altered_caller.download(fits) == bytes(100_000)
         assert refused.status_code == 413
-        assert "100000" in refused.text
         assert [file["name"] for file in answer["files"]] == ["out.bin"]
 
     def test_memory_ends_where_it_was_told(
@@ -181,9 +179,9 @@ class TestSandboxes:
         assert facts["Config"]["Labels"][OWNER_LABEL] == EXECUTOR_ID
 
     def test_they_see_the_assets_it_was_told(self, altered_caller: Caller) -> None:
-        answer = altered_caller.run("ls /mnt/shared; cat /mnt/shared/*", lang="bash")
+        code = "cat /mnt/shared/greeting.txt; test ! -e /mnt/shared/icons && echo only"
 
-        assert answer["stdout"] == "greeting.txt\ngood day\n"
+        assert altered_caller.run(code, lang="bash")["stdout"] == "good day\nonly\n"
 
     def test_leftovers_are_looked_for_as_often_as_it_was_told(
         self, altered: RunningService
@@ -230,7 +228,9 @@ class TestStorage:
         assert signed
         assert all(re.match(credential, signature) for signature in signed)
 
-    @pytest.mark.parametrize(("told", "state"), [({}, "up"), ({"S3_SECRET_ACCESS_KEY": "x"}, "down")])
+    @pytest.mark.parametrize(
+        ("told", "state"), [({}, "up"), ({"S3_SECRET_ACCESS_KEY": "x"}, "down")]
+    )
     def test_the_right_secret_opens_it_and_another_does_not(
         self, service: RunningService, told: dict[str, str], state: str
     ) -> None:
@@ -246,8 +246,10 @@ class TestBroker:
 
         with lone_api(service, {}) as client:
             eventually(
-                lambda: client.get("/health").json()["parts"]
-                == {"storage": "up", "broker": "up", "executors": 1, "engine": "up"},
+                lambda: (
+                    client.get("/health").json()["parts"]
+                    == {"storage": "up", "broker": "up", "executors": 1, "engine": "up"}
+                ),
                 "everything is found",
             )
 

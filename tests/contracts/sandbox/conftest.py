@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from executor.policy import SandboxPolicy
 from executor.pool import WarmPool
 from executor.sandbox import SandboxEngine
 from executor.settings import ExecutorSettings
+from tests.contracts.sandbox.engines import running_engine
 from tests.contracts.sandbox.lab import Lab
 from tests.executor.docker_view import containers_of, remove_all_of
 from tests.executor.local_engine import LocalEngine
@@ -60,3 +62,35 @@ def engine(request: pytest.FixtureRequest) -> SandboxEngine:
     if request.param == "local":
         return LocalEngine()
     return request.getfixturevalue("docker_engine")
+
+
+@pytest.fixture
+def assets(tmp_path: Path) -> Path:
+    """A folder of shared files."""
+    folder = tmp_path / "assets"
+    (folder / "templates").mkdir(parents=True)
+    (folder / "templates" / "a.txt").write_text("first\n")
+    return folder
+
+
+@pytest.fixture
+def owner() -> Iterator[str]:
+    """Whom a test's own engine works for; what a failed test left of it goes at the end."""
+    owner = f"engine-{secrets.token_hex(4)}"
+    yield owner
+    remove_all_of(owner)
+
+
+@pytest.fixture
+def neighbour() -> Iterator[str]:
+    """Somebody else with an engine on the same machine."""
+    neighbour = f"neighbour-{secrets.token_hex(4)}"
+    yield neighbour
+    remove_all_of(neighbour)
+
+
+@pytest.fixture
+async def own_engine(owner: str, assets: Path) -> AsyncGenerator[DockerEngine]:
+    """A Docker engine that the test has for itself."""
+    async with running_engine(owner, assets, policy()) as engine:
+        yield engine

@@ -106,6 +106,19 @@ class TestDescriptors:
 
         assert (ran.stdout, ran.exit_code) == ("", 0)
 
+    async def test_limits_put_upon_it_cost_the_program_its_own_files_and_no_more(
+        self, lab: Lab
+    ) -> None:
+        """The kernel allows it among processes of one uid."""
+        ran = await lab.python("""
+            import resource
+            open("a", "w").write("x")
+            resource.prlimit(1, resource.RLIMIT_NOFILE, (1, 1))
+            """)
+
+        assert (ran.exit_code, ran.files) == (0, {})
+        assert ran.skipped == {".": "unreadable folder: Too many open files"}
+
 
 class TestForgery:
     async def test_frames_on_standard_output_are_text(self, lab: Lab) -> None:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.executor.docker_view import socket_path
@@ -20,9 +21,8 @@ class EngineProxy:
         self._folder = Path(tempfile.mkdtemp(prefix="engine-"))
         self._path = self._folder / "docker.sock"
         self._listener: socket.socket | None = None
-        self._sockets: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._pumps: list[threading.Thread] = []
 
     @property
     def address(self) -> str:
@@ -30,37 +30,40 @@ class EngineProxy:
         return f"unix://{self._path}"
 
     def start(self) -> None:
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self._path))
-        self._listener.listen(64)
-        self._in_thread(self._accept, self._listener)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self._path))
+        listener.listen(64)
+        self._listener = listener
+        self._accepting = self._in_thread(self._accept, listener)
 
     def stop(self) -> None:
         """Break every connection, and take none any more."""
-        self._path.unlink(missing_ok=True)
-        with self._lock:
-            sockets, self._sockets = self._sockets, set()
-        if self._listener is not None:
-            sockets.add(self._listener)
-            self._listener = None
-        for each in sockets:
+        if self._listener is None:
+            return
+        self._path.unlink()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()  # From here on no connection is added.
+        self._listener.close()
+        self._listener = None
+        for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
-        for each in sockets:
+        for pump in self._pumps:
+            pump.join()
+        for each in self._sockets:
             each.close()
+        self._pumps.clear()
+        self._sockets.clear()
 
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self._folder)
 
-    def _in_thread(self, target: object, *args: object) -> None:
-        assert callable(target)
+    @staticmethod
+    def _in_thread(target: Callable[..., None], *args: socket.socket) -> threading.Thread:
         thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        return thread
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -68,10 +71,9 @@ class EngineProxy:
                 client, _ = listener.accept()
                 engine = socket.socket(socket.AF_UNIX)
                 engine.connect(socket_path())
-                with self._lock:
-                    self._sockets |= {client, engine}
-                self._in_thread(self._pump, client, engine)
-                self._in_thread(self._pump, engine, client)
+                self._sockets += (client, engine)
+                self._pumps.append(self._in_thread(self._pump, client, engine))
+                self._pumps.append(self._in_thread(self._pump, engine, client))
 
     @staticmethod
     def _pump(source: socket.socket, target: socket.socket) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.result import AsyncResult
 
 from executor.messages import (
     CANCEL_COMMAND,
@@ -67,13 +66,32 @@ def request(
 
 
 class Sent:
-    """A run that is under way."""
+    """A run that is under way.
 
-    def __init__(self, result: "AsyncResult[Any]") -> None:
-        self._result = result
+    Its result is read where Celery's worker puts it, not with Celery's client: that one keeps
+    a connection to a broker that a test may take away.
+    """
+
+    def __init__(self, valkey: Valkey, run_id: str) -> None:
+        self._valkey = valkey
+        self._key = f"celery-task-meta-{run_id}"
+
+    def _stored(self) -> dict[str, Any]:
+        with closing(self._valkey.connect()) as redis:
+            stored: Any = redis.get(self._key)
+        return json.loads(stored) if stored else {"status": "PENDING"}
+
+    def outcome(self) -> dict[str, Any]:
+        """What Celery says of the task, once it has ended."""
+        eventually(
+            lambda: self._stored()["status"] in {"SUCCESS", "FAILURE"}, "the task has ended"
+        )
+        return self._stored()
 
     def report(self) -> RunReport:
-        return RunReport.model_validate(self._result.get(timeout=TIMEOUT_S))
+        outcome = self.outcome()
+        assert outcome["status"] == "SUCCESS", outcome
+        return RunReport.model_validate(outcome["result"])
 
     def finished(self) -> Finished:
         result = self.report().result
@@ -111,10 +129,12 @@ class ExecutorProcess:
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
-        self._client = Celery(broker=valkey.url, backend=valkey.url)
+        self._earlier_signs: set[str] = set()
+        self._client = Celery(broker=valkey.url)
 
     def launch(self) -> "subprocess.Popen[bytes]":
         """Start the process; what it writes goes to the log."""
+        self._earlier_signs = set(self._signs())
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 (sys.executable, "-P", "-m", "executor"),
@@ -143,13 +163,19 @@ class ExecutorProcess:
 
     @property
     def status(self) -> ExecutorStatus | None:
-        """Its last sign of life."""
-        with closing(self._valkey.connect()) as redis:
-            for key in redis.scan_iter(f"{HEARTBEAT_KEY_PREFIX}{self.owner}-*"):
-                sign: Any = redis.get(key)
-                if sign is not None:
-                    return ExecutorStatus.model_validate(json.loads(sign))
+        """Its last sign of life, not one of an earlier life."""
+        for key, sign in self._signs().items():
+            if key not in self._earlier_signs:
+                return ExecutorStatus.model_validate_json(sign)
         return None
+
+    def _signs(self) -> dict[str, str]:
+        with closing(self._valkey.connect()) as redis:
+            keys = [
+                str(key) for key in redis.scan_iter(f"{HEARTBEAT_KEY_PREFIX}{self.owner}-*")
+            ]
+            found: Any = [(key, redis.get(key)) for key in keys]
+        return {key: sign for key, sign in found if sign is not None}
 
     @property
     def ready_sandboxes(self) -> int:
@@ -174,9 +200,8 @@ class ExecutorProcess:
 
     def send_raw(self, args: list[Any], run_id: str) -> Sent:
         """Put a message on the queue, whatever is in it."""
-        return Sent(
-            self._client.send_task(TASK_NAME, args=args, queue=QUEUE_NAME, task_id=run_id)
-        )
+        self._client.send_task(TASK_NAME, args=args, queue=QUEUE_NAME, task_id=run_id)
+        return Sent(self._valkey, run_id)
 
     def run(self, code: str, *inputs: FileEntry, language: str = "bash") -> Finished:
         return self.send(request(code, *inputs, language=language)).finished()
@@ -184,7 +209,7 @@ class ExecutorProcess:
     def cancel(self, run_id: str) -> None:
         self._client.control.broadcast(CANCEL_COMMAND, arguments={"run_id": run_id})
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
 
@@ -194,7 +219,7 @@ class ExecutorProcess:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End the process; return its exit code."""
-        self.signal(number)
+        self.send_signal(number)
         return self.wait()
 
     def put_away(self) -> None:

@@ -4,12 +4,12 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from executor.messages import HEARTBEAT_TTL_S, FailureKind
+from executor.messages import HEARTBEAT_TTL_S, ExecutorStatus, FailureKind
 from storage.ids import new_id
 from storage.records import FileEntry, SessionRecord
 from storage.s3 import S3ObjectStore
@@ -136,9 +136,9 @@ class TestRuns:
         assert executor.containers == before
 
     def test_a_message_that_is_no_request_harms_nobody(self, executor: ExecutorProcess) -> None:
-        with pytest.raises(Exception, match="validation error"):
-            executor.send_raw([{"code": "echo secret-in-a-bad-message"}], new_id()).report()
+        bad = executor.send_raw([{"code": "echo secret-in-a-bad-message"}], new_id())
 
+        assert bad.outcome()["status"] == "FAILURE"
         assert executor.run("echo fine").stdout == "fine\n"
         assert "secret-in-a-bad-message" not in executor.log
 
@@ -171,15 +171,18 @@ class TestCancelling:
         assert executor.run("echo fine").stdout == "fine\n"
 
 
+def resting(status: ExecutorStatus | None) -> bool:
+    return status is not None and (status.running, status.ready_sandboxes) == (0, 1)
+
+
 class TestSignsOfLife:
     def test_they_say_how_it_fares(self, executor: ExecutorProcess) -> None:
         executor.rest()
-        eventually(lambda: executor.ready_sandboxes == 1, "the pool is told")
-        status = executor.status
 
+        eventually(lambda: resting(executor.status), "it tells that it rests")
+        status = executor.status
         assert status is not None
-        assert (status.engine, status.detail) == ("up", "")
-        assert (status.running, status.capacity) == (0, 4)
+        assert (status.engine, status.detail, status.capacity) == ("up", "", 4)
         assert status.instance_id.startswith(f"{executor.owner}-")
 
     def test_they_expire_by_themselves(self, executor: ExecutorProcess, valkey: Valkey) -> None:
@@ -262,15 +265,3 @@ class TestBadSettings:
         assert executor.log.startswith(f"{variable}: ")
         assert executor.log.count("\n") == 1
         executor.put_away()
-
-
-def test_the_clock_of_the_tests_is_that_of_the_records(
-    executor: ExecutorProcess, files: Files
-) -> None:
-    asked = request("touch a")
-
-    executor.send(asked).finished()
-
-    assert abs(datetime.now(UTC) - files.record(asked.session_id).created_at) < timedelta(
-        minutes=1
-    )

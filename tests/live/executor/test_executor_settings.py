@@ -36,7 +36,7 @@ def altered(folder: Path, storage: StorageSettings) -> Iterator[ExecutorProcess]
             "CPU_LIMIT": "0.25",
             "EXECUTOR_CONCURRENCY": "1",
             "MAX_UPLOAD_SIZE": "1000",
-            "MEMORY_LIMIT": str(100 * MIB),
+            "MEMORY_LIMIT": str(160 * MIB),
             "OUTPUT_MAX_BYTES": "2048",
             "SANDBOX_IMAGE": image,
             "SANDBOX_POOL_SIZE": "2",
@@ -59,7 +59,7 @@ def test_memory_limit_is_what_the_programs_may_take(altered: ExecutorProcess) ->
     taking = "python3 -I -S -c 'x = bytearray(b\"x\") * ({} << 20)'"
 
     assert altered.run(taking.format(60)).exit_code == 0
-    assert altered.run(taking.format(130)).stopped is Stopped.MEMORY
+    assert altered.run(taking.format(190)).stopped is Stopped.MEMORY
 
 
 def test_workspace_size_limit_is_what_the_workspace_holds(altered: ExecutorProcess) -> None:
@@ -110,7 +110,7 @@ def test_pool_size_image_runtime_and_cpu_limit_are_those_of_its_containers(
         assert container["HostConfig"]["Runtime"] == "io.containerd.runc.v2"
         host = container["HostConfig"]
         assert host["CpuQuota"] / host["CpuPeriod"] == 0.25
-        assert host["Memory"] == 120 * MIB
+        assert host["Memory"] == 180 * MIB
 
 
 def test_cleanup_interval_is_how_soon_leftovers_go(altered: ExecutorProcess) -> None:

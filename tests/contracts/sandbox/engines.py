@@ -1,0 +1,27 @@
+"""Docker engines that a test has for itself: its own owner, its own shared files."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from executor.docker_assets import pack
+from executor.docker_engine import DockerEngine
+from executor.policy import SandboxPolicy
+from executor.sandbox import Program, Sandbox
+from tests.contracts.sandbox.lab import LIMITS, run_in
+
+
+@asynccontextmanager
+async def running_engine(
+    owner: str, assets: Path, policy: SandboxPolicy
+) -> AsyncGenerator[DockerEngine]:
+    """An engine, closed with the block."""
+    engine = DockerEngine(policy, owner=owner, assets=pack(assets))
+    yield engine
+    await engine.close()
+
+
+async def bash(sandbox: Sandbox, code: str) -> str:
+    """Run a script; return what it says."""
+    program = Program(language="bash", source=code.encode())
+    return (await run_in(sandbox, program, LIMITS, {})).stdout

@@ -1,0 +1,85 @@
+"""The life of `./code-command up`, with users' files at stake."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.ports import is_free
+from tests.live.running_service import RunningService, eventually
+from tests.live.running_service_outages import recover, run_under_way
+
+pytestmark = pytest.mark.docker
+
+SECOND_START_S = 10
+STOP_S = 30
+
+
+@pytest.fixture
+def service(fragile: RunningService) -> Iterator[RunningService]:
+    recover(fragile)
+    yield fragile
+    recover(fragile)
+
+
+def refusal(process: "subprocess.Popen[bytes]") -> str:
+    """Return what an `up` said that could not start."""
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, said
+    return said.decode()
+
+
+class TestKilled:
+    def test_nothing_of_it_goes_on_and_the_next_one_has_every_file(
+        self, service: RunningService, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with service.caller() as caller:
+            notes = caller.upload("notes.txt", b"acknowledged")
+
+        with run_under_way(service):
+            service.end(signal.SIGKILL)
+
+        eventually(lambda: not service.processes(), "no process is left", timeout_s=10)
+        eventually(lambda: not service.containers(), "no container runs", timeout_s=10)
+        took_s = service.start()
+        with capsys.disabled():
+            print(f" [a second `up` was ready after {took_s:.1f} s] ", end="")  # noqa: T201 - a figure to follow
+        assert took_s < SECOND_START_S
+        with service.caller() as caller:
+            assert caller.download(notes) == b"acknowledged"
+
+
+class TestSecondOne:
+    def test_in_the_same_folder_it_is_told_who_runs_and_changes_nothing(
+        self, service: RunningService
+    ) -> None:
+        said = refusal(service.launch_up(subprocess.PIPE))
+
+        assert f"already running with {service.work_dir} (process {service.pid})" in said
+        assert "CODE_WORK_DIR" in said
+
+    def test_on_the_same_port_it_is_told_what_to_do(
+        self, service: RunningService, tmp_path: Path
+    ) -> None:
+        elsewhere = {"CODE_WORK_DIR": str(tmp_path / "another")}
+
+        said = refusal(service.launch_up(subprocess.PIPE, **elsewhere))
+
+        assert f"port {service.port} on 127.0.0.1 cannot be had" in said
+        assert "--port" in said
+
+
+class TestStopped:
+    def test_during_a_run_nothing_of_it_is_left(self, service: RunningService) -> None:
+        with run_under_way(service):
+            began_at = time.monotonic()
+            assert service.end(signal.SIGTERM) == 0
+
+        assert time.monotonic() - began_at < STOP_S
+        assert service.processes() == []
+        assert service.containers(ended=True) == set()
+        assert is_free(service.port)
+        service.start()
