@@ -101,7 +101,14 @@ def fill_volume(api: Any, archive: AssetArchive, *, image: str, owner: str) -> N
     if any(volume["Name"] == filled for volume in api.volumes()["Volumes"] or ()):
         return
     api.create_volume(name, labels=labels)
-    mount = {"Type": "volume", "Source": name, "Target": SHARED, "ReadOnly": False}
+    mount = {
+        "Type": "volume",
+        "Source": name,
+        "Target": SHARED,
+        "ReadOnly": False,
+        # Without this the engine would put there what the image has at the target.
+        "VolumeOptions": {"NoCopy": True},
+    }
     config = {
         "Image": image,
         "Labels": labels,

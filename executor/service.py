@@ -9,6 +9,7 @@ import logging
 import socket
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 
 from executor.concurrency import end
 from executor.docker_assets import pack
@@ -59,6 +60,8 @@ class ExecutorService:
         self._runs: dict[str, asyncio.Task[RunReport]] = {}
         self._life: Future[None] | None = None
         self._stop = asyncio.Event()
+        self._trouble = ""
+        self._trouble_over = asyncio.Event()
 
     def start(self) -> None:
         """Start the loop; fill the pool and clean up in the background."""
@@ -126,6 +129,9 @@ class ExecutorService:
         )
 
     def _status(self, trouble: str) -> ExecutorStatus:
+        if self._trouble and not trouble:
+            self._trouble_over.set()
+        self._trouble = trouble
         return ExecutorStatus(
             instance_id=self.instance_id,
             host=socket.gethostname(),
@@ -137,8 +143,12 @@ class ExecutorService:
         )
 
     async def _clean_now_and_then(self) -> None:
-        """Remove what earlier lives left: at once, then every so often."""
+        """Remove what earlier lives left: at once, then every so often.
+
+        And when the engine is back, for what could not be removed while it was away.
+        """
         while True:
+            self._trouble_over.clear()
             try:
                 removed = await self._engine.remove_leftovers()
             except SandboxUnavailableError as fault:
@@ -146,8 +156,10 @@ class ExecutorService:
                 await asyncio.sleep(CLEANING_RETRY_S)
                 continue
             if removed:
-                _log.info("removed %d leftovers of an earlier life", removed)
-            await asyncio.sleep(self._settings.cleanup_interval_minutes * 60)
+                _log.info("removed %d leftovers", removed)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.cleanup_interval_minutes * 60):
+                    await self._trouble_over.wait()
 
 
 def _log_outcome(request: RunRequest, report: RunReport) -> None:

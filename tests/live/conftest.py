@@ -32,7 +32,15 @@ def stranger(service: RunningService) -> Iterator[Caller]:
         yield caller
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
+def nothing_is_stored(service: RunningService) -> Iterator[None]:
+    """See that the test leaves the bucket as it was, as another client of it sees it."""
+    before = service.stored()
+    yield
+    assert service.stored() == before
+
+
+@pytest.fixture(scope="module")
 def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """The service with every setting different that one machine can have different."""
     folder = tmp_path_factory.mktemp("altered")
@@ -43,7 +51,7 @@ def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         yield service
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def altered_caller(altered: RunningService) -> Iterator[Caller]:
     """The first tenant's client of that one."""
     with altered.caller() as caller:

@@ -65,8 +65,10 @@ def image_by_another_name() -> Generator[str, None, None]:
     with closing(connect()) as engine:
         with suppress(ImageNotFound):  # Then `up` builds it, under this name.
             engine.images.get(usual).tag(name)
-        yield name
-        engine.images.remove(name)
+        try:
+            yield name
+        finally:
+            engine.images.remove(name)
 
 
 def container_facts(container: str) -> Any:

@@ -1,7 +1,7 @@
 """What callers see while a part of a service is away, and how long they wait for it."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
@@ -16,7 +16,8 @@ from tests.live.running_service_caller import Caller
 
 OUTAGES = {502, 503, 504}
 RECOVERY_S = 90
-WAITING_PROGRAM = {"lang": "bash", "code": "sleep 5; echo done"}
+WAITING_PROGRAM = {"lang": "bash", "code": "sleep 4; echo done"}
+ENDLESS_PROGRAM = {"lang": "bash", "code": "sleep 600"}
 
 EXEC_TIMEOUT_S = 12
 QUEUE_TIMEOUT_S = 8
@@ -52,11 +53,14 @@ def health(service: RunningService) -> Any:
 
 
 def begin_run(
-    service: RunningService, caller: Caller, elsewhere: ThreadPoolExecutor
+    service: RunningService,
+    caller: Caller,
+    elsewhere: ThreadPoolExecutor,
+    program: Mapping[str, str] = WAITING_PROGRAM,
 ) -> tuple[Future[httpx.Response], str]:
     """Have a program run; return its answer to come, and the container that it is in."""
     (waiting,) = service.containers()
-    answer = elsewhere.submit(caller.http.post, "/exec", json=WAITING_PROGRAM)
+    answer = elsewhere.submit(caller.http.post, "/exec", json=program)
     # The place of a sandbox that is used is taken by another.
     eventually(lambda: len(service.containers()) > 1, "the program runs")
     return answer, waiting
@@ -90,7 +94,7 @@ def run_under_way(service: RunningService) -> Generator[None, None, None]:
     """Have a program run during the block; whoever waits for it may wait in vain."""
     service.rest()
     with service.caller() as caller, ThreadPoolExecutor(1) as elsewhere:
-        begin_run(service, caller, elsewhere)
+        begin_run(service, caller, elsewhere, ENDLESS_PROGRAM)
         eventually(lambda: _is_busy_and_full(service), "the pool is full again")
         yield
 

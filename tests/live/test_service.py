@@ -15,7 +15,7 @@ pytestmark = pytest.mark.docker
 
 ID = re.compile(r"[A-Za-z0-9_-]{21}")
 
-PAUSE_S = 1.5
+PAUSE_S = 1
 QUICK_S = 0.1
 ROUNDS = 3
 

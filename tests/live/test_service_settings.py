@@ -8,18 +8,15 @@ import httpx
 import pytest
 
 from infra.local.engine import OWNER_LABEL, connect
-from tests.live.running_service import RunningService, eventually, free_port
+from tests.live.running_service import RunningService, eventually
 from tests.live.running_service_altered import (
     EXECUTOR_ID,
     MAX_AGE_S,
     MIB,
     OWN_KEY,
-    broker_url,
     container_facts,
-    lone_api,
-    s3_listener,
 )
-from tests.live.running_service_caller import Caller, stored_files
+from tests.live.running_service_caller import Caller, StoredFile, stored_files
 
 pytestmark = pytest.mark.docker
 
@@ -28,6 +25,14 @@ pytestmark = pytest.mark.docker
 def _rested(altered: RunningService) -> None:
     """It runs one program at a time: none of the last test's may be in the way."""
     altered.rest()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def old(altered_caller: Caller) -> StoredFile:
+    """A file that was there when these tests began, and is asked for when they end."""
+    old = altered_caller.upload("old.txt", b"for a moment")
+    assert altered_caller.download(old) == b"for a moment"
+    return old
 
 
 class TestAddressAndKeys:
@@ -136,29 +141,6 @@ class TestLimits:
         assert (cpus(service), cpus(altered)) == (0.5, 1)
 
 
-class TestAge:
-    def test_what_is_too_old_is_gone_whoever_asks_and_however(
-        self, altered_caller: Caller
-    ) -> None:
-        notes = altered_caller.upload("notes.txt", b"for a moment")
-        assert altered_caller.download(notes) == b"for a moment"
-
-        eventually(
-            lambda: altered_caller.http.get(f"/files/{notes.session_id}").status_code == 404,
-            "the session has expired",
-            timeout_s=2 * MAX_AGE_S,
-        )
-
-        http = altered_caller.http
-        assert http.get(f"/files/{notes.session_id}").json()["error"] == "Session not found"
-        assert http.get(notes.path).json()["error"] == "File not found"
-        assert http.get(notes.path).status_code == 404
-        assert http.head(notes.path).status_code == 404
-        assert http.delete(f"/sessions/{notes.session_id}").status_code == 404
-        run = {"lang": "py", "code": "1", "files": [notes.reference]}
-        assert http.post("/exec", json=run).status_code == 422
-
-
 class TestSandboxes:
     def test_as_many_wait_as_it_was_told(
         self, service: RunningService, altered: RunningService
@@ -212,56 +194,6 @@ class TestStorage:
         assert (folder / "secrets").stat().st_mode & 0o077 == 0
         assert (folder / "logs" / "api.log").exists()
 
-    def test_s3_is_asked_at_its_address_with_its_key_for_its_region(
-        self, service: RunningService
-    ) -> None:
-        with s3_listener() as (address, signed):
-            told = {
-                "S3_ENDPOINT_URL": address,
-                "S3_REGION": "eu-north-7",
-                "S3_ACCESS_KEY_ID": "another-key",
-            }
-            with lone_api(service, told) as client:
-                assert client.get("/health").json()["parts"]["storage"] == "down"
-
-        credential = r"AWS4-HMAC-SHA256 Credential=another-key/\d{8}/eu-north-7/s3/aws4_request"
-        assert signed
-        assert all(re.match(credential, signature) for signature in signed)
-
-    @pytest.mark.parametrize(
-        ("told", "state"), [({}, "up"), ({"S3_SECRET_ACCESS_KEY": "x"}, "down")]
-    )
-    def test_the_right_secret_opens_it_and_another_does_not(
-        self, service: RunningService, told: dict[str, str], state: str
-    ) -> None:
-        with lone_api(service, told) as client:
-            assert client.get("/health").json()["parts"]["storage"] == state
-
-
-class TestBroker:
-    def test_it_is_looked_for_at_its_address(self, service: RunningService) -> None:
-        nobody = f"redis://127.0.0.1:{free_port()}/0"
-        with lone_api(service, {"BROKER_URL": nobody}) as client:
-            assert client.get("/health").json()["parts"]["broker"] == "down"
-
-        with lone_api(service, {}) as client:
-            eventually(
-                lambda: (
-                    client.get("/health").json()["parts"]
-                    == {"storage": "up", "broker": "up", "executors": 1, "engine": "up"}
-                ),
-                "everything is found",
-            )
-
-    def test_signs_of_life_are_read_where_results_are(self, service: RunningService) -> None:
-        elsewhere = {"RESULT_BACKEND_URL": broker_url(service, database=1)}
-        with lone_api(service, elsewhere) as client:
-            eventually(
-                lambda: client.get("/health").json()["parts"]["broker"] == "up",
-                "the broker is found",
-            )
-            assert client.get("/health").json()["parts"]["executors"] == 0
-
 
 class TestLogs:
     def test_they_hold_what_is_as_grave_as_it_was_told(
@@ -277,3 +209,23 @@ class TestLogs:
         for process in ("api", "executor"):
             assert re.search(r"^\S+ \S+ INFO ", service.log(process), re.MULTILINE)
             assert not re.search(r"^\S+ \S+ INFO ", altered.log(process), re.MULTILINE)
+
+
+class TestAge:
+    def test_what_is_too_old_is_gone_whoever_asks_and_however(
+        self, altered_caller: Caller, old: StoredFile
+    ) -> None:
+        eventually(
+            lambda: altered_caller.http.get(f"/files/{old.session_id}").status_code == 404,
+            "the session has expired",
+            timeout_s=2 * MAX_AGE_S,
+        )
+
+        http = altered_caller.http
+        assert http.get(f"/files/{old.session_id}").json()["error"] == "Session not found"
+        assert http.get(old.path).json()["error"] == "File not found"
+        assert http.get(old.path).status_code == 404
+        assert http.head(old.path).status_code == 404
+        assert http.delete(f"/sessions/{old.session_id}").status_code == 404
+        run = {"lang": "py", "code": "1", "files": [old.reference]}
+        assert http.post("/exec", json=run).status_code == 422

@@ -12,14 +12,14 @@ from tests.executor import docker_view
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
 
-async def test_they_are_there_and_belong_to_root(own_engine: DockerEngine) -> None:
+async def test_they_are_there_and_nothing_else_and_belong_to_root(
+    own_engine: DockerEngine,
+) -> None:
     sandbox = await own_engine.create()
-    said = await bash(
-        sandbox, "cat /mnt/shared/templates/a.txt; stat -c %u:%a /mnt/shared/templates/*"
-    )
+    said = await bash(sandbox, "cd /mnt/shared; ls; cat */a.txt; stat -c %u:%a * */a.txt")
     await sandbox.destroy()
 
-    assert said == "first\n0:644\n"
+    assert said == "templates\nfirst\n0:755\n0:644\n"
 
 
 async def test_other_files_after_a_restart_are_seen_and_the_old_volume_goes(

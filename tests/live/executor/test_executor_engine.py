@@ -46,7 +46,7 @@ def test_an_engine_that_goes_away_in_a_run_loses_it_and_is_found_again(
     folder: Path, own_valkey: Valkey, storage: StorageSettings, proxy: EngineProxy
 ) -> None:
     proxy.start()
-    settings = {"DOCKER_HOST": proxy.address, "CLEANUP_INTERVAL_MINUTES": "0.02"}
+    settings = {"DOCKER_HOST": proxy.address}  # Cleaning up once an hour.
     with running_executor(folder, own_valkey, storage, settings) as executor:
         running = executor.send(request("sleep 600"))
         eventually(lambda: len(executor.containers) == 2, "it runs, the pool is full")

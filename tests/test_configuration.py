@@ -1,0 +1,187 @@
+"""Every setting is in the README, with its true default, and is shown to work by a test."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from api.settings import ApiSettings
+from executor.settings import ExecutorSettings
+from infra.local.config import CHECKOUT, DEFAULT_WORK_DIR
+from storage.configuration import VARIABLES
+
+TESTS = Path(__file__).parent
+
+SETTINGS = "live/test_service_settings.py"
+CONNECTIONS = "live/test_service_connections.py"
+
+SHOWN_BY = {
+    "BROKER_URL": f"{CONNECTIONS}::TestBroker::test_it_is_looked_for_at_its_address",
+    "CLEANUP_INTERVAL_MINUTES": (
+        f"{SETTINGS}::TestSandboxes::test_leftovers_are_looked_for_as_often_as_it_was_told"
+    ),
+    "CODE_API_KEY": (
+        f"{SETTINGS}::TestAddressAndKeys::test_one_key_and_several_open_it_each_for_its_tenant"
+    ),
+    "CODE_API_KEYS": (
+        "live/test_service_tenants.py::test_anothers_ids_are_answered_as_ids_that_nobody_has"
+    ),
+    "CODE_EXECUTOR_ID": (
+        f"{SETTINGS}::TestSandboxes::"
+        "test_they_are_of_the_image_the_runtime_and_the_owner_it_was_told"
+    ),
+    "CODE_EXEC_TIMEOUT": f"{SETTINGS}::TestLimits::test_a_program_is_stopped_at_its_time_limit",
+    "CODE_HOST": (
+        f"{SETTINGS}::TestAddressAndKeys::test_it_listens_at_its_address_and_nowhere_else"
+    ),
+    "CODE_PORT": (
+        f"{SETTINGS}::TestAddressAndKeys::test_it_listens_at_its_address_and_nowhere_else"
+    ),
+    "CODE_WORK_DIR": f"{SETTINGS}::TestStorage::test_data_keys_and_logs_are_in_its_folder",
+    "CORS_ORIGINS": f"{SETTINGS}::TestAddressAndKeys::test_its_pages_are_those_it_was_told",
+    "CPU_LIMIT": (f"{SETTINGS}::TestLimits::test_processors_are_as_many_as_it_was_told"),
+    "EXECUTOR_CONCURRENCY": (
+        f"{SETTINGS}::TestLimits::test_programs_take_turns_and_one_that_waits_too_long_is_told"
+    ),
+    "LOG_LEVEL": f"{SETTINGS}::TestLogs::test_they_hold_what_is_as_grave_as_it_was_told",
+    "MAX_UPLOAD_SIZE": (
+        f"{SETTINGS}::TestLimits::test_a_file_may_have_so_many_bytes_in_and_out"
+    ),
+    "MEMORY_LIMIT": f"{SETTINGS}::TestLimits::test_memory_ends_where_it_was_told",
+    "OUTPUT_MAX_BYTES": f"{SETTINGS}::TestLimits::test_output_is_cut_where_it_was_told",
+    "QUEUE_TIMEOUT": (
+        f"{SETTINGS}::TestLimits::test_programs_take_turns_and_one_that_waits_too_long_is_told"
+    ),
+    "RESULT_BACKEND_URL": (
+        f"{CONNECTIONS}::TestBroker::test_signs_of_life_are_read_where_results_are"
+    ),
+    "S3_ACCESS_KEY_ID": (
+        f"{CONNECTIONS}::TestStorage::"
+        "test_s3_is_asked_at_its_address_with_its_key_for_its_region"
+    ),
+    "S3_BUCKET": (
+        f"{SETTINGS}::TestStorage::test_everything_is_kept_in_its_bucket_below_its_prefix"
+    ),
+    "S3_ENDPOINT_URL": (
+        f"{CONNECTIONS}::TestStorage::"
+        "test_s3_is_asked_at_its_address_with_its_key_for_its_region"
+    ),
+    "S3_PREFIX": (
+        f"{SETTINGS}::TestStorage::test_everything_is_kept_in_its_bucket_below_its_prefix"
+    ),
+    "S3_REGION": (
+        f"{CONNECTIONS}::TestStorage::"
+        "test_s3_is_asked_at_its_address_with_its_key_for_its_region"
+    ),
+    "S3_SECRET_ACCESS_KEY": (
+        f"{CONNECTIONS}::TestStorage::test_the_right_secret_opens_it_and_another_does_not"
+    ),
+    "SANDBOX_IMAGE": (
+        f"{SETTINGS}::TestSandboxes::"
+        "test_they_are_of_the_image_the_runtime_and_the_owner_it_was_told"
+    ),
+    "SANDBOX_POOL_SIZE": f"{SETTINGS}::TestSandboxes::test_as_many_wait_as_it_was_told",
+    "SANDBOX_RUNTIME": (
+        f"{SETTINGS}::TestSandboxes::"
+        "test_they_are_of_the_image_the_runtime_and_the_owner_it_was_told"
+    ),
+    "SESSION_MAX_AGE_HOURS": (
+        f"{SETTINGS}::TestAge::test_what_is_too_old_is_gone_whoever_asks_and_however"
+    ),
+    "SHARED_ASSETS_PATH": f"{SETTINGS}::TestSandboxes::test_they_see_the_assets_it_was_told",
+    "WORKSPACE_SIZE_LIMIT": (
+        f"{SETTINGS}::TestLimits::test_the_workspace_ends_where_it_was_told"
+    ),
+}
+"""Where each variable is changed in a running service, and the difference seen."""
+
+UP_HAS_ITS_OWN = {"BROKER_URL"}
+"""Their default is for processes that are started one by one; `up` names another."""
+
+
+class Row(NamedTuple):
+    """A row of the README's table."""
+
+    name: str
+    default: str
+
+
+def readme_rows() -> list[Row]:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \|([^|]*)\|", readme, re.MULTILINE)
+    return [Row(name, default.strip()) for name, default in found]
+
+
+def defaults() -> dict[str, Any]:
+    """Return every variable's default; `None` where it is no constant."""
+    found: dict[str, Any] = {"CODE_WORK_DIR": DEFAULT_WORK_DIR}
+    for model in (ApiSettings, ExecutorSettings):
+        for field, info in model.model_fields.items():
+            default = None if info.default is PydanticUndefined else info.default
+            default = default.get_secret_value() if isinstance(default, SecretStr) else default
+            # Both processes may read it: then they must agree.
+            assert found.setdefault(field.upper(), default) == default, field
+    return found
+
+
+def shown(default: Any) -> str:
+    """Write a default as the README does."""
+    if isinstance(default, Path):
+        return str(default.relative_to(CHECKOUT))
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def test_the_readme_lists_every_variable_once() -> None:
+    names = [row.name for row in readme_rows()]
+
+    assert len(names) == len(set(names))
+    assert set(names) == VARIABLES
+
+
+def test_the_example_file_names_the_same_variables() -> None:
+    text = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
+    for_every_process, _, _ = text.partition("# --- infra/compose.yaml alone")
+
+    names = re.findall(r"^#? ?([A-Z][A-Z0-9_]*)=", for_every_process, re.MULTILINE)
+
+    assert sorted(names) == sorted(VARIABLES)
+
+
+def test_the_readme_shows_true_defaults() -> None:
+    true = defaults()
+    literal = {
+        row.name: row.default.strip("`")
+        for row in readme_rows()
+        if re.fullmatch(r"`[^`]+`", row.default)
+    }
+
+    assert literal == {name: shown(true[name]) for name in literal}
+    assert literal.keys() == {
+        name for name in VARIABLES if true[name] is not None and name not in UP_HAS_ITS_OWN
+    }
+
+
+def test_every_variable_is_shown_to_work() -> None:
+    assert SHOWN_BY.keys() == VARIABLES
+
+
+@pytest.mark.parametrize("node", sorted(set(SHOWN_BY.values())))
+def test_by_a_test_that_exists(node: str) -> None:
+    file, *path = node.split("::")
+    body = ast.parse((TESTS / file).read_text(encoding="utf-8")).body
+
+    for name in path:
+        found = [
+            item
+            for item in body
+            if isinstance(item, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and item.name == name
+        ]
+        assert len(found) == 1, f"{file} has no {name}"
+        body = found[0].body
+
+    assert path[-1].startswith("test_")
