@@ -46,6 +46,10 @@ _NOT_FOR_TESTS = (
 )
 """A developer's shell may name a service in use; tests delete what they find."""
 
+_TEST_PROGRAMS = ("curl", "docker-compose")
+"""What the tests of the README and of infra/compose.yaml call; Debian's packages have the
+same names."""
+
 
 def check(console: Console, checks: Sequence[Check] = CHECKS) -> int:
     """Run the linters and the type checker, all of them; return 0 if all are content."""
@@ -115,8 +119,9 @@ def _set_up_sandboxes(supervisor: Supervisor, console: Console, work_dir: Path) 
     image = os.environ.get("SANDBOX_IMAGE") or DEFAULT_SANDBOX_IMAGE
     ensure_sandbox_image(image, console.say)
     console.done(f"sandbox image {image} is there")
-    if shutil.which("docker-compose") is None and apt.can_install():
-        apt.install(("docker-compose",), console)  # For the tests of infra/compose.yaml.
+    missing = [program for program in _TEST_PROGRAMS if shutil.which(program) is None]
+    if missing and apt.can_install():
+        apt.install(missing, console)
 
 
 def _test_environment(work_dir: Path) -> dict[str, str]:
