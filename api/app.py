@@ -8,7 +8,8 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.plugins.pydantic import PydanticPlugin
 
-from api.auth import Caller, Keyring, require_key
+from api.auth import Keyring, require_key
+from api.caller import Caller
 from api.controllers.execution import ExecutionController
 from api.controllers.files import FileController
 from api.controllers.service import ServiceController

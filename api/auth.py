@@ -5,7 +5,6 @@ import binascii
 import hmac
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -13,6 +12,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
 from litestar.handlers import BaseRouteHandler
 
+from api.caller import Caller
 from api.settings import ApiKey
 
 PUBLIC = "public"
@@ -33,16 +33,6 @@ class KeyMissingError(UnauthorizedError):
 
 class KeyInvalidError(UnauthorizedError):
     """They are not a key of ours."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who is calling. Decides what exists for them: another tenant's files do not."""
-
-    tenant: str
-    user: str
-    """Given by the client in `User-Id`, so never more than a label: files are authorised by
-    tenant and by possession of their ids, not by user (librechat-contract 5.4)."""
 
 
 class Keyring:

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from api.auth import Caller
+from api.caller import Caller
 from api.errors import BadRequestError
 from api.file_references import RESOURCE_ID, check_scope
 from api.multipart_form import FilePart, FormField

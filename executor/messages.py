@@ -21,6 +21,13 @@ MAX_ARGS = 256
 MAX_ARG_CHARS = 32_768
 
 
+class MemoryClass(StrEnum):
+    """How much memory a run gets; the executor's settings say what each one means."""
+
+    STANDARD = "standard"
+    LARGE = "large"
+
+
 class RunRequest(BaseModel):
     """One program to run."""
 
@@ -39,6 +46,8 @@ class RunRequest(BaseModel):
     args: tuple[str, ...] = ()
     inputs: tuple[FileEntry, ...] = ()
     """Resolved by the API: existing, unexpired, of this tenant, with distinct names."""
+    memory_class: MemoryClass | None = None
+    """As the caller's key or plan has it; `None` leaves it to the executor's rules."""
     deadline: float
     """Unix time, seconds. Nobody waits for a report after it, so a message found later is
     dropped."""

@@ -69,3 +69,7 @@ class SessionRecord(BaseModel):
     scope: Scope = Scope()
     created_at: AwareDatetime
     files: tuple[FileEntry, ...] = ()
+    inputs: tuple[FileEntry, ...] = ()
+    """Of an execution: those inputs that are not among `files`, because the program changed or
+    removed them, or because of the cap. Clients may still name them under this session
+    (librechat-contract 7.3, item 5)."""

@@ -8,7 +8,7 @@ from litestar import Controller, Request, post
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK
 
-from api.auth import Caller
+from api.caller import Caller
 from api.descriptions import EXEC_ERRORS, ExecOperation
 from api.dispatch import Dispatcher
 from api.exec_answer import ExecAnswer
@@ -56,6 +56,7 @@ class ExecutionController(Controller):
             code=wanted.code,
             args=wanted.args,
             inputs=await find_inputs(sessions, caller.tenant, wanted.files),
+            memory_class=caller.memory_class,
             deadline=time.time() + settings.run_timeout_s,
         )
         result = await run_while_connected(request, dispatcher, run)

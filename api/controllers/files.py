@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.status_codes import HTTP_200_OK
 from pydantic import BaseModel
 
-from api.auth import Caller
+from api.caller import Caller
 from api.descriptions import DOWNLOAD_ERRORS, SESSION_ERRORS, DownloadOperation
 from api.downloads import Download, download_headers
 from api.errors import STORAGE_FAILURE, BadRequestError

@@ -7,8 +7,8 @@ from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from pydantic import BaseModel, Field
 
-from api.auth import Caller
 from api.body import BodyLimits, request_body
+from api.caller import Caller
 from api.descriptions import UPLOAD_ERRORS, UploadOperation
 from api.errors import STORAGE_FAILURE, UPLOAD_TIMED_OUT, Answer
 from api.multipart_form import MAX_FIELD_BYTES, MAX_PARTS, boundary_of, form_parts
