@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsError
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
-PREFIXES = ("CODE_", "EXECUTOR_", "S3_", "SANDBOX_")
+PREFIXES = ("CODE_", "EXECUTOR_", "RATE_LIMIT_", "S3_", "SANDBOX_")
 """A variable that begins so is meant for us. Names such as `SESSION_…` or `MEMORY_…` are left
 out: desktops and other services use them too."""
 
@@ -29,11 +29,19 @@ VARIABLES = frozenset(
         "CORS_ORIGINS",
         "CPU_LIMIT",
         "EXECUTOR_CONCURRENCY",
+        "LARGE_MEMORY_FOR",
         "LOG_LEVEL",
+        "MAX_OUTPUT_FILES",
         "MAX_UPLOAD_SIZE",
         "MEMORY_LIMIT",
+        "MEMORY_LIMIT_LARGE",
+        "OUTPUT_EXTENSIONS",
         "OUTPUT_MAX_BYTES",
         "QUEUE_TIMEOUT",
+        "RATE_LIMIT_DOWNLOAD",
+        "RATE_LIMIT_EXEC",
+        "RATE_LIMIT_LIST",
+        "RATE_LIMIT_UPLOAD",
         "RESULT_BACKEND_URL",
         "S3_ACCESS_KEY_ID",
         "S3_BUCKET",
@@ -42,6 +50,7 @@ VARIABLES = frozenset(
         "S3_REGION",
         "S3_SECRET_ACCESS_KEY",
         "SANDBOX_IMAGE",
+        "SANDBOX_LANGUAGES",
         "SANDBOX_POOL_SIZE",
         "SANDBOX_RUNTIME",
         "SESSION_MAX_AGE_HOURS",

@@ -1,7 +1,7 @@
 """`ObjectStore` in this process's memory, for tests that need no server."""
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
 
 from typing_extensions import override
@@ -47,6 +47,20 @@ class MemoryObjectStore(ObjectStore):
         if len(content) > max_bytes:
             raise ObjectTooLargeError(key, max_bytes=max_bytes)
         return content
+
+    @override
+    async def update(
+        self, key: str, change: Callable[[bytes], bytes], *, max_bytes: int
+    ) -> None:
+        # Nothing is awaited that could let anybody in between.
+        changed = change(await self.read(key, max_bytes=max_bytes))
+        if len(changed) > max_bytes:
+            raise ObjectTooLargeError(key, max_bytes=max_bytes)
+        self._objects[key] = changed
+
+    @override
+    async def delete(self, key: str) -> None:
+        self._objects.pop(key, None)
 
     @override
     async def delete_prefix(self, prefix: str) -> int:

@@ -1,6 +1,6 @@
 """The port every object store implements. Adapters live beside it."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -73,6 +73,31 @@ class ObjectStore(Protocol):
             ObjectNotFoundError: Nothing is stored at `key`.
             ObjectTooLargeError: It is larger than `max_bytes`; its body is not read.
             StorageUnavailableError: The backend failed; safe to try again.
+        """
+        ...
+
+    async def update(
+        self, key: str, change: Callable[[bytes], bytes], *, max_bytes: int
+    ) -> None:
+        """Replace a small object by what `change` makes of it, and lose no other's change.
+
+        `change` is called again with what is there now, whenever somebody else was faster.
+        On S3 that is a conditional write (`If-Match`).
+
+        Raises:
+            ObjectNotFoundError: Nothing is stored at `key`.
+            ObjectTooLargeError: The old or the new content is larger than `max_bytes`.
+            StorageUnavailableError: The backend failed, or the object never stood still.
+                It is as it was, or changed; safe to repeat if `change` is.
+            Exception: Whatever `change` raises passes through; the object is as it was.
+        """
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Delete one object. Deleting what is not there is not an error.
+
+        Raises:
+            StorageUnavailableError: The backend failed; safe to repeat.
         """
         ...
 

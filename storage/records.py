@@ -57,7 +57,10 @@ class Scope(BaseModel):
 
 
 class SessionRecord(BaseModel):
-    """What `{tenant}/{session_id}/record.json` holds. Written once, after the files."""
+    """What `{tenant}/{session_id}/record.json` holds.
+
+    Written after the files, and changed only when one of them is deleted.
+    """
 
     model_config = ConfigDict(frozen=True)
 

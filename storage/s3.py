@@ -1,12 +1,14 @@
 """`ObjectStore` on any S3-compatible service."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
+import random
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import obstore
+from obstore.exceptions import PreconditionError
 from obstore.store import S3Store
 from typing_extensions import override
 
@@ -37,6 +39,9 @@ _WRITE_STALL_TIMEOUT = timedelta(seconds=20)
 """The same for writes. The clock does not stop while the request is being sent, so this is
 also how long one part of 5 MiB may take: 2 Mbit/s will do."""
 _CHECK_TIMEOUT_S = 3.0
+_UPDATE_ATTEMPTS = 20
+_UPDATE_PAUSE_S = 0.02
+"""Longest pause before the second attempt; it grows by as much with each."""
 
 # A service that restarts is waited for; one that is gone is reported within five seconds.
 # (obstore's own defaults go on for three minutes.)
@@ -86,6 +91,43 @@ class S3ObjectStore(ObjectStore):
             if found.meta["size"] <= max_bytes:
                 return (await found.bytes_async()).to_bytes()
         raise ObjectTooLargeError(key, max_bytes=max_bytes)
+
+    @override
+    async def update(
+        self, key: str, change: Callable[[bytes], bytes], *, max_bytes: int
+    ) -> None:
+        for attempt in range(_UPDATE_ATTEMPTS):
+            with translated_faults(key):
+                found = await obstore.get_async(self._reads, key)
+                if found.meta["size"] > max_bytes:
+                    raise ObjectTooLargeError(key, max_bytes=max_bytes)
+                content = (await found.bytes_async()).to_bytes()
+            changed = change(content)
+            if len(changed) > max_bytes:
+                raise ObjectTooLargeError(key, max_bytes=max_bytes)
+            if await self._replaced(key, changed, etag=found.meta["e_tag"]):
+                return
+            # Somebody was faster. Each at another moment, or they meet again.
+            await asyncio.sleep(random.uniform(0, _UPDATE_PAUSE_S * (attempt + 1)))  # noqa: S311
+        raise StorageUnavailableError(f"{key!r} was changed by others all the time")
+
+    async def _replaced(self, key: str, content: bytes, *, etag: str | None) -> bool:
+        """Replace the version that has `etag`; say whether it was still there."""
+        try:
+            with translated_faults(key):
+                await obstore.put_async(
+                    self._writes, key, content, mode={"e_tag": etag}, use_multipart=False
+                )
+        except StorageUnavailableError as fault:
+            if isinstance(fault.__cause__, PreconditionError):
+                return False
+            raise
+        return True
+
+    @override
+    async def delete(self, key: str) -> None:
+        with translated_faults(key):
+            await obstore.delete_async(self._reads, key)
 
     @override
     async def delete_prefix(self, prefix: str) -> int:

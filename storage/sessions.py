@@ -5,33 +5,41 @@ A tenant's objects lie under `{tenant}/{session_id}/`: the bytes of each file at
 exist for anybody; a crash leaves such orphans to the bucket's expiry rule.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from pydantic import ValidationError
-
 from storage.errors import (
     ObjectNotFoundError,
-    ObjectTooLargeError,
-    RecordUnreadableError,
     SessionNotFoundError,
     StoredFileNotFoundError,
 )
-from storage.ids import is_id, new_id
+from storage.ids import new_id
 from storage.ports import ObjectStore, OpenedObject
 from storage.records import FileEntry, SessionRecord
-from storage.session_keys import file_key, record_key, require_tenant, session_folder
-
-MAX_RECORD_BYTES = 4 * 1024 * 1024
-"""Longest record written or read. An entry takes about 500 bytes, so this is thousands."""
-
-_DELETED = b""
-"""In place of a record: the session is gone, though some of its bytes may be left."""
+from storage.session_keys import file_key, session_folder
+from storage.session_records import SessionRecords
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _any(_record: SessionRecord) -> None:
+    """Refuse nobody."""
+
+
+def file_of(record: SessionRecord, file_id: str) -> FileEntry:
+    """Return the entry of a file that the session ended with, or had as an input.
+
+    Raises:
+        StoredFileNotFoundError: There is none.
+    """
+    for entry in (*record.files, *record.inputs):
+        if entry.id == file_id:
+            return entry
+    raise StoredFileNotFoundError(record.session_id, file_id)
 
 
 class Sessions:
@@ -55,7 +63,7 @@ class Sessions:
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._store = store
-        self._max_age = max_age
+        self._records = SessionRecords(store, max_age=max_age, clock=clock)
         self._clock = clock
 
     async def store_file(  # noqa: PLR0913 - the facts that only a file's writer knows
@@ -108,13 +116,7 @@ class Sessions:
             ObjectTooLargeError: The record exceeds `MAX_RECORD_BYTES`; it is not kept.
             StorageUnavailableError: The record is kept or not; safe to repeat.
         """
-
-        async def body() -> AsyncGenerator[bytes, None]:
-            yield record.model_dump_json().encode()
-
-        await self._store.put(
-            record_key(tenant, record.session_id), body(), max_bytes=MAX_RECORD_BYTES
-        )
+        await self._records.save(tenant, record)
 
     async def load(self, tenant: str, session_id: str) -> SessionRecord:
         """Return what is known of a session, without the files that have expired.
@@ -124,35 +126,55 @@ class Sessions:
             RecordUnreadableError: Its record cannot be understood.
             StorageUnavailableError: Safe to try again.
         """
-        record = await self._record(tenant, session_id)
-        if record is None or self._is_expired(record.created_at):
-            raise SessionNotFoundError(session_id)
-        return record.model_copy(
-            update={
-                "files": tuple(
-                    entry for entry in record.files if not self._is_expired(entry.created_at)
-                )
-            }
-        )
+        return await self._records.load(tenant, session_id)
 
     async def find_file(self, tenant: str, session_id: str, file_id: str) -> FileEntry:
         """Return the entry of one file that the session ended with.
 
-        The session of an execution lists its untouched inputs too, each with the session
-        that holds its bytes. So a client that asks for an input under the execution's id
-        finds it all the same (librechat-contract 7.3, item 5).
+        Of an execution, these are also its inputs, each with the session that holds its
+        bytes: clients of some versions ask for them under the execution's id
+        (librechat-contract 7.3, item 5).
 
         Raises:
             SessionNotFoundError: As `load`.
-            StoredFileNotFoundError: The session has no such file, or it has expired.
+            StoredFileNotFoundError: The session has no such file, or it has expired, or was
+                deleted from the session that holds its bytes.
             RecordUnreadableError: As `load`.
             StorageUnavailableError: Safe to try again.
         """
         record = await self.load(tenant, session_id)
-        for entry in record.files:
-            if entry.id == file_id:
-                return entry
-        raise StoredFileNotFoundError(session_id, file_id)
+        entry = file_of(record, file_id)
+        await self.confirm(tenant, session_id, [entry])
+        return entry
+
+    async def confirm(self, tenant: str, session_id: str, entries: Iterable[FileEntry]) -> None:
+        """Make sure that files which a session names have not been deleted where they lie.
+
+        An execution's input can be deleted from its own session, and is then gone under
+        every other one as well. What lies in `session_id` itself needs no second look.
+
+        Raises:
+            StoredFileNotFoundError: One was deleted.
+            RecordUnreadableError: As `load`.
+            StorageUnavailableError: Safe to try again.
+        """
+        elsewhere: dict[str, list[FileEntry]] = {}
+        for entry in entries:
+            if entry.storage_session_id != session_id:
+                elsewhere.setdefault(entry.storage_session_id, []).append(entry)
+
+        async def look(home_id: str, wanted: list[FileEntry]) -> None:
+            try:
+                home = await self.load(tenant, home_id)
+            except SessionNotFoundError as fault:
+                raise StoredFileNotFoundError(home_id, wanted[0].id) from fault
+            for entry in wanted:
+                file_of(home, entry.id)
+
+        looks = (look(home_id, wanted) for home_id, wanted in elsewhere.items())
+        for outcome in await asyncio.gather(*looks, return_exceptions=True):
+            if outcome is not None:
+                raise outcome
 
     @asynccontextmanager
     async def open_file(
@@ -172,8 +194,63 @@ class Sessions:
                 raise StoredFileNotFoundError(entry.storage_session_id, entry.id) from fault
             yield opened
 
-    async def delete(self, tenant: str, session_id: str) -> None:
+    async def delete_file(
+        self,
+        tenant: str,
+        session_id: str,
+        file_id: str,
+        *,
+        check: Callable[[SessionRecord], None],
+    ) -> None:
+        """Delete one file from a session.
+
+        The bytes go where the session holds them itself. An execution's input is only taken
+        off the execution's record; the session that holds it keeps it.
+
+        Deletions at the same time, of files or of the whole session, do not undo each other:
+        the record is changed by a conditional write. Of two that delete the same file, one
+        finds nothing. (A service that ignores `If-Match` would let the last writer win: a
+        file deleted at the same moment as another could then still be listed. Its bytes are
+        gone all the same.)
+
+        Args:
+            tenant: As everywhere.
+            session_id: The session.
+            file_id: The file.
+            check: Called with the record; may raise to refuse. The record is then unchanged.
+
+        Raises:
+            SessionNotFoundError: As `load`.
+            StoredFileNotFoundError: The session has no such file.
+            RecordUnreadableError: As `load`.
+            StorageUnavailableError: Safe to repeat. If it then says that there is no such
+                file, it was deleted; bytes that are left can be found by nobody.
+        """
+
+        def without_file(record: SessionRecord) -> SessionRecord:
+            check(record)
+            file_of(record, file_id)
+            return record.model_copy(
+                update={
+                    "files": tuple(file for file in record.files if file.id != file_id),
+                    "inputs": tuple(file for file in record.inputs if file.id != file_id),
+                }
+            )
+
+        await self._records.change(tenant, session_id, without_file)
+        # Of a file that lies elsewhere there is nothing at this key.
+        await self._store.delete(file_key(tenant, session_id, file_id))
+
+    async def delete(
+        self, tenant: str, session_id: str, *, check: Callable[[SessionRecord], None] = _any
+    ) -> None:
         """Delete a session and every file stored under it.
+
+        Args:
+            tenant: As everywhere.
+            session_id: The session.
+            check: Called with the record; may raise to refuse. Not called for a session
+                whose deletion somebody has begun: whoever asks may finish that.
 
         Raises:
             SessionNotFoundError: The tenant has no such session, or it has expired.
@@ -185,11 +262,10 @@ class Sessions:
         # crash leaves a record that names missing bytes. The mark is removed last, after
         # the bytes: a deletion that stopped midway can be asked for again, and is then
         # finished instead of being answered with "no such session".
-        record = await self._record(tenant, session_id)
+        record = await self._records.read(tenant, session_id)
         if record is not None:
-            if self._is_expired(record.created_at):
-                raise SessionNotFoundError(session_id)
-            await self._store.put(record_key(tenant, session_id), _nothing(), max_bytes=0)
+            check(record)
+            await self._records.mark_deleted(tenant, session_id)
         folder = session_folder(tenant, session_id)
         await self._store.delete_prefix(f"{folder}files/")
         await self._store.delete_prefix(folder)
@@ -205,41 +281,3 @@ class Sessions:
                 anybody, and the bucket's expiry rule removes it.
         """
         await self._store.delete_prefix(session_folder(tenant, session_id))
-
-    async def _record(self, tenant: str, session_id: str) -> SessionRecord | None:
-        """Return the record, expired or not; `None` for a session marked as deleted."""
-        require_tenant(tenant)
-        if not is_id(session_id):
-            raise SessionNotFoundError(session_id)
-        key = record_key(tenant, session_id)
-        try:
-            content = await self._store.read(key, max_bytes=MAX_RECORD_BYTES)
-        except ObjectNotFoundError as fault:
-            raise SessionNotFoundError(session_id) from fault
-        except ObjectTooLargeError as fault:
-            raise RecordUnreadableError(f"the record at {key!r} is too large") from fault
-        if content == _DELETED:
-            return None
-        try:
-            record = SessionRecord.model_validate_json(content)
-        except ValidationError as fault:
-            raise RecordUnreadableError(f"no record at {key!r}: {_reasons(fault)}") from None
-        if record.session_id != session_id:
-            raise RecordUnreadableError(f"the record at {key!r} is that of another session")
-        return record
-
-    def _is_expired(self, created_at: datetime) -> bool:
-        return self._clock() - created_at >= self._max_age
-
-
-async def _nothing() -> AsyncGenerator[bytes, None]:
-    yield _DELETED
-
-
-def _reasons(fault: ValidationError) -> str:
-    """Where and why a record is wrong, but nothing of what it says: names are private."""
-    errors = fault.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(
-        f"{'.'.join(str(step) for step in error['loc'])}: {error['type']}"
-        for error in errors[:5]
-    )

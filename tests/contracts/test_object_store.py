@@ -7,6 +7,7 @@ The S3 adapter is asked twice: on moto, and on a real server (SeaweedFS), which 
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 import pytest
 
@@ -268,6 +269,91 @@ class TestRead:
     async def test_a_missing_key_is_named_in_the_error(self, store: ObjectStore) -> None:
         with pytest.raises(ObjectNotFoundError, match="s/404"):
             await store.read("s/404", max_bytes=10)
+
+
+def incremented(content: bytes) -> bytes:
+    return str(int(content) + 1).encode()
+
+
+class TestUpdate:
+    async def test_it_replaces_what_was_there(self, store: ObjectStore) -> None:
+        await put(store, "s/record.json", b"1")
+
+        await store.update("s/record.json", incremented, max_bytes=10)
+
+        assert await read(store, "s/record.json") == b"2"
+
+    async def test_changes_at_the_same_time_are_all_kept(self, store: ObjectStore) -> None:
+        await put(store, "s/record.json", b"0")
+
+        await asyncio.gather(
+            *(store.update("s/record.json", incremented, max_bytes=10) for _ in range(8))
+        )
+
+        assert await read(store, "s/record.json") == b"8"
+
+    async def test_two_processes_do_not_undo_each_others_changes(
+        self, store: ObjectStore
+    ) -> None:
+        """A put that comes in between, as a session's deletion does, is seen."""
+        await put(store, "s/record.json", b"1")
+
+        async def in_between() -> None:
+            await put(store, "s/record.json", b"gone")
+
+        interruption: list[asyncio.Task[None]] = []
+
+        def change(content: bytes) -> bytes:
+            if content == b"gone":
+                raise LookupError
+            if not interruption:
+                interruption.append(asyncio.ensure_future(in_between()))
+            return b"2"
+
+        with suppress(LookupError):
+            await store.update("s/record.json", change, max_bytes=10)
+        await interruption[0]
+
+        assert await read(store, "s/record.json") == b"gone"
+
+    async def test_a_change_that_raises_leaves_it_as_it_was(self, store: ObjectStore) -> None:
+        await put(store, "s/record.json", b"no number")
+
+        with pytest.raises(ValueError, match="no number"):
+            await store.update("s/record.json", incremented, max_bytes=10)
+
+        assert await read(store, "s/record.json") == b"no number"
+
+    @pytest.mark.parametrize("content", [b"9", b"10"])
+    async def test_neither_the_old_nor_the_new_may_be_too_large(
+        self, store: ObjectStore, content: bytes
+    ) -> None:
+        await put(store, "s/record.json", content)
+
+        with pytest.raises(ObjectTooLargeError):
+            await store.update("s/record.json", incremented, max_bytes=1)
+
+        assert await read(store, "s/record.json") == content
+
+    async def test_a_missing_key_is_named_in_the_error(self, store: ObjectStore) -> None:
+        with pytest.raises(ObjectNotFoundError, match="s/404"):
+            await store.update("s/404", incremented, max_bytes=10)
+
+
+class TestDelete:
+    async def test_one_object_goes_and_its_neighbours_stay(self, store: ObjectStore) -> None:
+        for key in ("s/a", "s/a/b", "s/ab"):
+            await put(store, key, b"x")
+
+        await store.delete("s/a")
+
+        with pytest.raises(ObjectNotFoundError):
+            await read(store, "s/a")
+        assert await read(store, "s/a/b") == b"x"
+        assert await read(store, "s/ab") == b"x"
+
+    async def test_deleting_nothing_is_not_an_error(self, store: ObjectStore) -> None:
+        await store.delete("s/never")
 
 
 class TestDeletePrefix:

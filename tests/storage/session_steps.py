@@ -33,6 +33,12 @@ class CrashingStore(MemoryObjectStore):
     failing = False
 
     @override
+    async def delete(self, key: str) -> None:
+        if self.failing:
+            raise StorageUnavailableError("unplugged")
+        await super().delete(key)
+
+    @override
     async def delete_prefix(self, prefix: str) -> int:
         if self.failing:
             raise StorageUnavailableError("unplugged")

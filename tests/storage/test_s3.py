@@ -45,6 +45,8 @@ READS: dict[str, Call] = {
     "read": lambda store: store.read("s/a", max_bytes=10),
     "delete_prefix": lambda store: store.delete_prefix("s/"),
     "check": lambda store: store.check(),
+    "update": lambda store: store.update("s/a", lambda _: b"", max_bytes=10),
+    "delete": lambda store: store.delete("s/a"),
 }
 WRITES: dict[str, Call] = {
     "put of one part": lambda store: store.put("s/a", body(1), max_bytes=PART_BYTES),

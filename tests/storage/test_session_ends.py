@@ -1,5 +1,6 @@
 """How sessions end: by age, by request, by a crash; and records that never were any."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from storage.errors import (
     StoredFileNotFoundError,
 )
 from storage.ids import new_id
+from storage.records import SessionRecord
 from storage.sessions import Sessions
 from tests.storage.session_steps import (
     TENANT,
@@ -125,6 +127,102 @@ class TestDeleting:
         await sessions.delete(TENANT, record.session_id)
 
         assert await store.delete_prefix(f"{TENANT}/") == 0
+
+
+class TestDeletingFiles:
+    async def delete(self, sessions: Sessions, record: SessionRecord, file_id: str) -> None:
+        await sessions.delete_file(TENANT, record.session_id, file_id, check=lambda _: None)
+
+    async def test_one_goes_with_its_bytes_and_the_others_stay(
+        self, sessions: Sessions, clock: Clock
+    ) -> None:
+        record = await upload(sessions, clock, "a.csv", "b.csv")
+        gone, kept = record.files
+
+        await self.delete(sessions, record, gone.id)
+
+        assert (await sessions.load(TENANT, record.session_id)).files == (kept,)
+        with pytest.raises(StoredFileNotFoundError):
+            await sessions.find_file(TENANT, record.session_id, gone.id)
+        with pytest.raises(StoredFileNotFoundError):
+            await read(sessions, gone)
+        assert await read(sessions, kept) == b"a,b\n"
+
+    async def test_deletions_at_the_same_time_do_not_undo_each_other(
+        self, sessions: Sessions, clock: Clock
+    ) -> None:
+        record = await upload(sessions, clock, *(f"{number}.csv" for number in range(8)))
+
+        await asyncio.gather(
+            *(self.delete(sessions, record, entry.id) for entry in record.files[:7])
+        )
+
+        assert (await sessions.load(TENANT, record.session_id)).files == record.files[7:]
+
+    async def test_a_file_that_is_not_there_changes_nothing(
+        self, sessions: Sessions, clock: Clock
+    ) -> None:
+        record = await upload(sessions, clock, "a.csv")
+
+        with pytest.raises(StoredFileNotFoundError):
+            await self.delete(sessions, record, new_id())
+
+        assert await sessions.load(TENANT, record.session_id) == record
+
+    async def test_who_is_refused_changes_nothing(
+        self, sessions: Sessions, clock: Clock
+    ) -> None:
+        record = await upload(sessions, clock, "a.csv")
+
+        def refuse(_: SessionRecord) -> None:
+            raise PermissionError
+
+        with pytest.raises(PermissionError):
+            await sessions.delete_file(
+                TENANT, record.session_id, record.files[0].id, check=refuse
+            )
+        with pytest.raises(PermissionError):
+            await sessions.delete(TENANT, record.session_id, check=refuse)
+
+        assert await sessions.load(TENANT, record.session_id) == record
+        assert await read(sessions, record.files[0]) == b"a,b\n"
+
+    async def test_no_file_of_a_deleted_or_expired_session_can_be_deleted(
+        self, sessions: Sessions, clock: Clock
+    ) -> None:
+        deleted = await upload(sessions, clock, "a.csv")
+        expired = await upload(sessions, clock, "a.csv")
+        await sessions.delete(TENANT, deleted.session_id)
+        clock.advance(MAX_AGE)
+
+        for record in (deleted, expired):
+            with pytest.raises(SessionNotFoundError):
+                await self.delete(sessions, record, record.files[0].id)
+
+    async def test_a_crash_before_the_bytes_are_gone_leaves_nothing_to_be_found(
+        self, sessions: Sessions, store: CrashingStore, clock: Clock
+    ) -> None:
+        record = await upload(sessions, clock, "a.csv")
+        store.failing = True
+
+        with pytest.raises(StorageUnavailableError):
+            await self.delete(sessions, record, record.files[0].id)
+
+        with pytest.raises(StoredFileNotFoundError):
+            await sessions.find_file(TENANT, record.session_id, record.files[0].id)
+
+    async def test_an_input_is_gone_under_executions_too(
+        self, sessions: Sessions, clock: Clock
+    ) -> None:
+        uploaded = await upload(sessions, clock, "a.csv")
+        (entry,) = uploaded.files
+        execution = record_of(new_id(), clock, entry.model_copy(update={"inherited": True}))
+        await sessions.save(TENANT, execution)
+
+        await self.delete(sessions, uploaded, entry.id)
+
+        with pytest.raises(StoredFileNotFoundError):
+            await sessions.find_file(TENANT, execution.session_id, entry.id)
 
 
 class TestDiscarding:

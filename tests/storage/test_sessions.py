@@ -1,5 +1,7 @@
 """What sessions promise while they live: to their tenant, and to nobody else."""
 
+import json
+
 import pytest
 
 from storage.errors import (
@@ -150,6 +152,62 @@ class TestFinding:
 
         assert found.storage_session_id == uploaded.storage_session_id
         assert await read(sessions, found) == b"a,b\n"
+
+    async def test_so_is_an_input_that_the_execution_did_not_end_with(
+        self, sessions: Sessions, clock: Clock
+    ) -> None:
+        (entry,) = (await upload(sessions, clock, "data.csv")).files
+        record = record_of(new_id(), clock).model_copy(update={"inputs": (entry,)})
+        await sessions.save(TENANT, record)
+
+        assert await sessions.find_file(TENANT, record.session_id, entry.id) == entry
+        assert (await sessions.load(TENANT, record.session_id)).files == ()
+
+    async def test_a_record_of_the_first_version_is_understood(
+        self, sessions: Sessions, store: CrashingStore
+    ) -> None:
+        """Sessions outlive an update of the service."""
+        session_id, file_id = new_id(), new_id()
+        written = {
+            "schema_version": 1,
+            "session_id": session_id,
+            "origin": "execution",
+            "user": "key:acme",
+            "scope": {"kind": "user", "id": None, "version": None, "entity_id": None},
+            "created_at": "2026-11-22T11:00:00Z",
+            "files": [
+                {
+                    "id": file_id,
+                    "name": "data.csv",
+                    "storage_session_id": session_id,
+                    "size_bytes": 4,
+                    "sha256": "0" * 64,
+                    "etag": "0" * 32,
+                    "content_type": "text/csv",
+                    "created_at": "2026-11-22T11:00:00Z",
+                    "read_only": False,
+                    "inherited": False,
+                    "modified_from": None,
+                    "entity_id": None,
+                }
+            ],
+        }
+        content = json.dumps(written).encode()
+        await store.put(f"{TENANT}/{session_id}/record.json", body(content), max_bytes=9_999)
+
+        assert (await sessions.find_file(TENANT, session_id, file_id)).name == "data.csv"
+
+    async def test_what_a_newer_version_adds_to_a_record_is_ignored(
+        self, sessions: Sessions, store: CrashingStore, clock: Clock
+    ) -> None:
+        """While several replicas are updated, one after the other."""
+        record = record_of(new_id(), clock)
+        written = record.model_dump(mode="json") | {"in_later_versions": [1]}
+        content = json.dumps(written).encode()
+        key = f"{TENANT}/{record.session_id}/record.json"
+        await store.put(key, body(content), max_bytes=9_999)
+
+        assert await sessions.load(TENANT, record.session_id) == record
 
 
 class TestTenants:
