@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from executor.settings import MIB, ExecutorSettings
+from sandbox.supervisor.languages import BUILD
 
 TMP_BYTES = 64 * MIB
 """Size of `/tmp`. The reference gives 20 MB (librechat-contract 6.1); matplotlib, graphviz and
@@ -19,6 +20,9 @@ CPU_PERIOD_US = 1_000_000
 0.15-0.19 s against 0.23-0.31 s with the default of 100 ms, at the same average."""
 
 WORKSPACE = "/mnt/data"
+BUILD_BYTES = 64 * MIB
+"""Size of the folder that programs are compiled to. Go's are the largest: 2 to 10 MB, and as
+much again while they are linked."""
 SHARED = "/mnt/shared"
 
 
@@ -53,11 +57,12 @@ class SandboxPolicy:
     def tmpfs_mounts(self, uid: int) -> dict[str, str]:
         """Return mount points and options.
 
-        Programs may be executed from the workspace (compilers, downloaded scripts), not from
-        `/tmp`; neither knows devices or setuid.
+        Programs may be executed from the workspace (scripts, downloads) and from the folder
+        that they are compiled to, not from `/tmp`; none of the three knows devices or setuid.
         """
         common = f"rw,nosuid,nodev,uid={uid},gid={uid},mode=0700,nr_inodes={MAX_INODES}"
         return {
             WORKSPACE: f"{common},exec,size={self.workspace_bytes}",
+            BUILD: f"{common},exec,size={BUILD_BYTES}",
             "/tmp": f"{common},noexec,size={TMP_BYTES}",  # noqa: S108 - the sandbox's own
         }

@@ -21,7 +21,12 @@ def build(config: Config, console: Console, *, rebuild: bool, service: bool) -> 
     work_dir = open_work_dir(config.work_dir)
     with Supervisor(console) as supervisor:
         ensure_engine(supervisor, console, work_dir.log(DOCKERD))
-        ensure_sandbox_image(config.sandbox_image, console.say, rebuild=rebuild)
+        ensure_sandbox_image(
+            config.sandbox_image,
+            console.say,
+            rebuild=rebuild,
+            languages=config.sandbox_languages,
+        )
         console.done(f"sandbox image {config.sandbox_image} is there")
         if service:
             build_service_image(console.say)

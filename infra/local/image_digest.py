@@ -14,16 +14,20 @@ SOURCES = (
 """Files and folders below the repository's root. `.dockerignore` lets through the same."""
 
 
-def source_digest(root: Path) -> str:
+def source_digest(root: Path, languages: str = "all") -> str:
     """Return a digest over the names, contents and executable bits of all sources.
 
     Byte code is left out, as it is from the image: an interpreter that happens to have run
     here is no reason to build again.
 
+    Args:
+        root: The repository.
+        languages: The build argument `LANGUAGES`.
+
     Raises:
         OSError: A source is missing or cannot be read.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"{languages}\0".encode())
     for source in SOURCES:
         for path in _files(root / source):
             content = path.read_bytes()

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from infra.local.image_docker import Report
+from infra.local.image_npm import npm_configuration, npm_settings_files, read_npm_settings
 from infra.local.image_settings import (
     apt_configuration,
     apt_sources,
@@ -62,7 +63,9 @@ def collect(
 ) -> dict[str, bytes]:
     """Return the secrets there are to hand over, by the names that the Dockerfile uses."""
     pip_settings = read_pip_settings(environment)
+    npm_settings = read_npm_settings(npm_settings_files(environment, Path.home()), environment)
     secrets = {
+        "npm_conf": npm_configuration(npm_settings).encode(),
         "pip_conf": pip_configuration(pip_settings).encode(),
         "apt_conf": apt_configuration(read_apt_configuration()).encode(),
         "apt_sources": apt_sources(

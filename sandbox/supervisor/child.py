@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 import types
+from collections.abc import Sequence
 from typing import NoReturn
 
 from .workspace import WORKSPACE
 
 PASSED_ON = frozenset(
     {
+        "GOMAXPROCS",
         "HOME",
         "LANG",
         "LOGNAME",
@@ -34,6 +36,8 @@ PASSED_ON = frozenset(
         "TERM",
         "TZ",
         "USER",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
     }
 )
 """The environment of programs is these variables of the image, and no others."""
@@ -80,16 +84,36 @@ def confine(stdio: tuple[int, int, int], *, open_files: int) -> None:
     os.umask(0o022)
 
 
-def execute(command: tuple[str, ...]) -> NoReturn:
-    """Become `command`. 127 if it does not exist, as a shell would say, else 126."""
+def execute(commands: Sequence[tuple[str, ...]], args: tuple[str, ...]) -> NoReturn:
+    """Run all `commands` but the last, and become that one, with `args`.
+
+    Ends with the status of the first that fails. A command that does not exist is 127, as a
+    shell would say, or 126 if it cannot be executed.
+    """
     # Python ignores these two; `yes | head` must not.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    *before, last = commands
+    for command in before:
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(2, 1)  # What a compiler has to say is no output of the program.
+            _become(command)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if code != 0:
+            os._exit(code if code > 0 else 128 - code)
+    _become((*last, *args))
+
+
+def _become(command: tuple[str, ...]) -> NoReturn:
     try:
         os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+    except FileNotFoundError:
+        os.write(2, f"[sandbox] this sandbox image has no {command[0]}\n".encode())
+        os._exit(127)
     except (OSError, ValueError) as fault:
         os.write(2, f"{command[0]}: {fault}\n".encode())
-        os._exit(127 if isinstance(fault, FileNotFoundError) else 126)
+        os._exit(126)
 
 
 def run_python(path: str, args: tuple[str, ...]) -> NoReturn:

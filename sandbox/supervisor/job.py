@@ -24,6 +24,11 @@ class Limits(NamedTuple):
     """Most levels of a kept file's path."""
     path_chars: int
     open_files: int
+    extensions: tuple[str, ...] = ()
+    """Which files are kept, as `scan.kind_of` names them; all if there are none."""
+
+
+_FIGURES = tuple(name for name in Limits._fields if name not in {"wall_time_s", "extensions"})
 
 
 class Job(NamedTuple):
@@ -48,7 +53,11 @@ def parse_job(frame: Frame) -> Job:
             args=tuple(str(arg) for arg in cast("list[object]", fields["args"])),
             limits=Limits(
                 wall_time_s=float(limits["wall_time_s"]),
-                **{name: int(limits[name]) for name in Limits._fields if name != "wall_time_s"},
+                **{name: int(limits[name]) for name in _FIGURES},
+                extensions=tuple(
+                    str(extension)
+                    for extension in cast("list[object]", fields.get("extensions", []))
+                ),
             ),
         )
     except (KeyError, TypeError, ValueError) as fault:

@@ -96,7 +96,7 @@ class Program:
             child.confine(stdio, open_files=self._job.limits.open_files)
             if language.command is None:
                 child.run_python(path, self._job.args)
-            child.execute((*language.command, path, *self._job.args))
+            child.execute(language.commands(path), self._job.args)
         except BaseException as fault:  # noqa: BLE001 - never back into the supervisor
             os.write(2, f"[sandbox] the program could not be started: {fault!r}\n".encode())
             os._exit(126)

@@ -27,6 +27,7 @@ from .job import Job, parse_job
 from .languages import LANGUAGES
 from .preload import preload_until_needed
 from .program import HostGoneError, Program
+from .skips import SkipReason
 from .workspace import Collection, InputFile, Workspace
 
 STDIN = 0
@@ -78,15 +79,17 @@ def _serve(delivery: _Delivery, workspace: Workspace) -> None:
 
 def _report(workspace: Workspace, collection: Collection) -> None:
     for output in collection.outputs:
-        with workspace.open_output(output.name) as file:
-            send(Kind.OUTPUT, {"name": output.name, "size": output.size_bytes})
-            left = output.size_bytes
-            while left:
-                data = file.read(min(CHUNK_BYTES, left))
-                if not data:
-                    raise FrameError(f"{output.name!r} shrank while it was read")
-                send_bytes(Kind.DATA, data)
-                left -= len(data)
+        pieces = workspace.read(output)
+        try:
+            first = next(pieces, b"")
+        except OSError:
+            collection.skips.add(output.name, SkipReason.UNREADABLE)
+            continue
+        send(Kind.OUTPUT, {"name": output.name, "size": output.size_bytes})
+        if first:
+            send_bytes(Kind.DATA, first)
+        for piece in pieces:
+            send_bytes(Kind.DATA, piece)
     send(
         Kind.SUMMARY,
         {
@@ -94,6 +97,7 @@ def _report(workspace: Workspace, collection: Collection) -> None:
             "deleted": collection.deleted,
             "skipped": collection.skipped,
             "skipped_count": collection.skipped_count,
+            "skip_counts": collection.skips.counts,
         },
     )
 

@@ -41,6 +41,13 @@ def test_a_port_that_is_none_is_refused_by_name(port: str) -> None:
         load_config({"CODE_PORT": port})
 
 
+def test_the_sandbox_image_has_all_languages_or_few() -> None:
+    assert load_config({}).sandbox_languages == "all"
+    assert load_config({"SANDBOX_LANGUAGES": "small"}).sandbox_languages == "small"
+    with pytest.raises(BadSettingError, match="SANDBOX_LANGUAGES must be all or small"):
+        load_config({"SANDBOX_LANGUAGES": "py,go"})
+
+
 def test_a_relative_work_folder_is_refused_by_name() -> None:
     with pytest.raises(BadSettingError, match="CODE_WORK_DIR"):
         load_config({"CODE_WORK_DIR": "data"})

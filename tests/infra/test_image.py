@@ -61,6 +61,11 @@ def test_a_new_a_renamed_and_an_executable_file_change_the_digest(checkout: Path
     assert len(set(digests)) == 4
 
 
+def test_the_small_image_is_another_than_the_one_with_all_languages(checkout: Path) -> None:
+    assert source_digest(checkout, "small") != source_digest(checkout, "all")
+    assert source_digest(checkout, "all") == source_digest(checkout)
+
+
 def test_byte_code_and_the_date_do_not_change_the_digest(checkout: Path) -> None:
     before = source_digest(checkout)
     cache = checkout / "sandbox" / "supervisor" / "__pycache__"
@@ -166,6 +171,22 @@ def test_an_image_is_built_once_and_again_when_a_source_has_changed(
     assert _id_of(name) != first
     assert first is not None
     assert _id_of(first) is None, "the replaced image takes up space"
+
+
+@pytest.mark.docker
+def test_an_image_is_built_with_the_languages_asked_for(
+    checkout: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image, "ROOT", checkout)
+    with (checkout / "sandbox" / "Dockerfile").open("a") as dockerfile:
+        dockerfile.write("ARG LANGUAGES\nLABEL languages=$LANGUAGES\n")
+    asked = ("image", "inspect", "--format", '{{index .Config.Labels "languages"}}', name)
+
+    assert ensure_sandbox_image(name, _quiet, languages="small") is True
+    assert ask(find_docker(), *asked) == "small"
+    assert ensure_sandbox_image(name, _quiet, languages="small") is False
+    assert ensure_sandbox_image(name, _quiet) is True
+    assert ask(find_docker(), *asked) == "all"
 
 
 @pytest.mark.docker

@@ -1,8 +1,10 @@
 """A workspace on disk, and what a program would do to it."""
 
 from pathlib import Path
+from typing import Any
 
 from sandbox.supervisor.job import Limits
+from sandbox.supervisor.skips import SkipReason
 from sandbox.supervisor.workspace import Collection, Workspace
 
 LIMITS = Limits(
@@ -36,8 +38,12 @@ class Folder:
         path.write_bytes(content)
         return path
 
-    def collect(self, **changes: int) -> Collection:
+    def collect(self, **changes: Any) -> Collection:
         return self.workspace.collect(LIMITS._replace(**changes))
+
+    def skipped(self, **changes: Any) -> dict[str, SkipReason]:
+        """What is not kept, and why."""
+        return dict(self.collect(**changes).skips.named)
 
     def outputs(self) -> list[str]:
         return [output.name for output in self.collect().outputs]

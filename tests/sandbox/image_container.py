@@ -20,7 +20,10 @@ SHARED_ASSETS = Path(__file__).resolve().parents[2] / "shared_assets"
 UID = "12345:12345"
 """No uid that the image knows: whatever works must work for every one."""
 
-_TMPFS = ("--tmpfs", "/mnt/data:size=100m", "--tmpfs", "/tmp:size=20m,noexec")
+_TMPFS = (
+    *("--tmpfs", "/mnt/data:size=100m,exec", "--tmpfs", "/tmp:size=64m,noexec"),
+    *("--tmpfs", "/run/build:size=64m,exec,mode=1777"),
+)
 _CONFINED = (
     *("--rm", "--interactive", "--network", "none", "--read-only", "--cap-drop", "ALL"),
     *("--security-opt", "no-new-privileges", "--memory", "1g", "--pids-limit", "50"),

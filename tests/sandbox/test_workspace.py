@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.supervisor.skips import SkipReason
 from sandbox.supervisor.workspace import Collection
 from tests.sandbox.folder import Folder
 
@@ -14,9 +15,13 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
+def is_nothing(found: Collection) -> bool:
+    return not any((found.outputs, found.unchanged, found.deleted, found.skipped_count))
+
+
 class TestClassification:
     def test_an_untouched_workspace_leaves_nothing(self, folder: Folder) -> None:
-        assert folder.collect() == Collection([], [], [], [], 0)
+        assert is_nothing(folder.collect())
 
     def test_a_new_file_is_an_output_with_its_size(self, folder: Folder) -> None:
         folder.write("plots/trend.png", b"12345")
@@ -123,7 +128,7 @@ class TestEntryFile:
     def test_it_is_not_reported(self, folder: Folder) -> None:
         folder.workspace.write_entry("main.py", b"print(1)")
 
-        assert folder.collect() == Collection([], [], [], [], 0)
+        assert is_nothing(folder.collect())
 
     def test_it_is_reported_once_the_program_changes_it(self, folder: Folder) -> None:
         folder.workspace.write_entry("main.py", b"print(1)")
@@ -155,9 +160,22 @@ class TestEntryFile:
 class TestHiddenFolders:
     def test_they_are_left_out(self, folder: Folder) -> None:
         folder.write(".cache/deep/x.bin")
+        folder.write(".cache/deep/y.bin")
         folder.write("a/.git/config")
 
-        assert folder.collect() == Collection([], [], [], [], 0)
+        found = folder.collect()
+
+        assert found.outputs == []
+        assert found.skipped == [
+            (".cache/", SkipReason.HIDDEN_DIRECTORY),
+            ("a/.git/", SkipReason.HIDDEN_DIRECTORY),
+        ]
+        assert (found.skipped_count, found.skips.missed) == (2, 0)
+
+    def test_empty_ones_are_nothing_to_speak_of(self, folder: Folder) -> None:
+        (folder.root / ".cache").mkdir()
+
+        assert is_nothing(folder.collect())
 
     def test_hidden_files_are_kept(self, folder: Folder) -> None:
         folder.write(".env")
@@ -182,7 +200,7 @@ class TestHiddenFolders:
     def test_the_reserved_name_is_never_reported(self, folder: Folder, name: str) -> None:
         folder.write(name)
 
-        assert folder.collect() == Collection([], [], [], [], 0)
+        assert is_nothing(folder.collect())
 
 
 class TestInputs:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.supervisor import workspace as module
-from sandbox.supervisor.workspace import MAX_NAMED_SKIPS, is_presentable
+from sandbox.supervisor import scan as module
+from sandbox.supervisor.skips import MAX_NAMED_SKIPS, SkipReason, is_presentable
 from tests.sandbox.folder import Folder
 
-NO_FILE = "not a regular file"
+NO_FILE = SkipReason.NOT_A_REGULAR_FILE
 
 
 @pytest.fixture
@@ -44,16 +44,15 @@ class TestLinks:
         assert found.outputs == []
         assert found.skipped == [("folder", NO_FILE)]
 
-    def test_an_input_replaced_by_a_link_is_neither_unchanged_nor_an_output(
-        self, folder: Folder
-    ) -> None:
+    def test_an_input_replaced_by_a_link_is_deleted(self, folder: Folder) -> None:
         folder.put("data.csv", b"secret")
         (folder.root / "data.csv").unlink()
         (folder.root / "data.csv").symlink_to("../outside/secret.txt")
 
         found = folder.collect()
 
-        assert found.unchanged == found.outputs == found.deleted == []
+        assert found.unchanged == found.outputs == []
+        assert found.deleted == ["data.csv"]
         assert found.skipped == [("data.csv", NO_FILE)]
 
     def test_a_link_that_took_the_place_of_a_collected_file_is_not_opened(
@@ -95,7 +94,7 @@ class TestWhatIsNoFile:
         found = folder.collect()
 
         assert found.skipped == [("data.csv", NO_FILE)]
-        assert found.deleted == []
+        assert found.deleted == ["data.csv"]
 
     @pytest.mark.timeout(10)
     def test_opening_a_pipe_does_not_wait_for_a_writer(self, folder: Folder) -> None:
@@ -115,7 +114,7 @@ class TestWhatIsNoFile:
         (folder.root / "data.csv").mkdir()
 
         assert folder.collect().skipped_count == 0
-        assert folder.outputs() == []
+        assert folder.outputs() == ["data.csv/.dirkeep"]
 
 
 class TestSizes:
@@ -124,7 +123,7 @@ class TestSizes:
         with (folder.root / "huge.bin").open("wb") as file:
             file.truncate(1 << 40)
 
-        assert folder.collect().skipped == [("huge.bin", "larger than 10000 bytes")]
+        assert folder.collect().skipped == [("huge.bin", SkipReason.FILE_TOO_LARGE)]
 
     @pytest.mark.timeout(10)
     def test_an_input_grown_to_gigabytes_of_nothing_is_not_hashed(self, folder: Folder) -> None:
@@ -144,7 +143,7 @@ class TestSizes:
         found = folder.collect()
 
         assert found.outputs == [("exact.bin", 10_000)]
-        assert found.skipped == [("over.bin", "larger than 10000 bytes")]
+        assert found.skipped == [("over.bin", SkipReason.FILE_TOO_LARGE)]
 
     def test_more_than_all_outputs_may_hold_together_is_skipped_by_name(
         self, folder: Folder
@@ -158,8 +157,8 @@ class TestSizes:
 
         assert [output.name for output in found.outputs] == ["a", "b", "c", "d", "small"]
         assert found.skipped == [
-            ("e", "more than 40000 bytes in all"),
-            ("f", "more than 40000 bytes in all"),
+            ("e", SkipReason.TOTAL_SIZE),
+            ("f", SkipReason.TOTAL_SIZE),
         ]
 
 
@@ -171,7 +170,7 @@ class TestCounts:
         found = folder.collect()
 
         assert [output.name for output in found.outputs] == [f"{n:02}.txt" for n in range(50)]
-        assert found.skipped == [(f"{n}.txt", "more than 50 files") for n in range(50, 60)]
+        assert found.skipped == [(f"{n}.txt", SkipReason.TOO_MANY_FILES) for n in range(50, 60)]
         assert found.skipped_count == 10
 
     def test_unchanged_inputs_do_not_take_the_places_of_outputs(self, folder: Folder) -> None:
@@ -206,7 +205,7 @@ class TestCounts:
 
         found = folder.collect()
 
-        assert found.skipped == [(".", "more than 100 entries")]
+        assert found.skipped == [(".", SkipReason.TOO_MANY_ENTRIES)]
 
 
 class TestDepthAndLength:

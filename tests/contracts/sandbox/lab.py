@@ -52,7 +52,7 @@ class Ran:
 
     @property
     def skipped(self) -> dict[str, str]:
-        return {skipped.name: skipped.reason for skipped in self.leftovers.skipped}
+        return dict(self.leftovers.skipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,14 @@ class Lab:
 
     pool: WarmPool
     limits: RunLimits = field(default=LIMITS)
+    memory_bytes: int | None = None
+    """What sandboxes are told to grow to."""
 
     def limited(self, **changes: float) -> "Lab":
         return dataclasses.replace(self, limits=dataclasses.replace(self.limits, **changes))
+
+    def grown(self, memory_bytes: int) -> "Lab":
+        return dataclasses.replace(self, memory_bytes=memory_bytes)
 
     async def python(
         self, code: str, *args: str, inputs: Mapping[str, bytes] | None = None
@@ -82,6 +87,8 @@ class Lab:
         program = Program(language=language, source=source, args=args)
         sandbox = await self.pool.claim()
         try:
+            if self.memory_bytes is not None:
+                await sandbox.grow(self.memory_bytes)
             return await run_in(sandbox, program, self.limits, inputs)
         finally:
             self.pool.retire(sandbox)

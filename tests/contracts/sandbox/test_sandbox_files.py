@@ -2,11 +2,12 @@
 
 import pytest
 
+from sandbox.supervisor.skips import SkipReason
 from tests.contracts.sandbox.lab import Lab
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
-NO_FILE = "not a regular file"
+NO_FILE = SkipReason.NOT_A_REGULAR_FILE
 
 
 async def test_links_are_not_followed(lab: Lab) -> None:

@@ -10,6 +10,7 @@ from tests.contracts.sandbox.lab import Lab
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
 ENVIRONMENT = {
+    "GOMAXPROCS",
     "HOME",
     "LANG",
     "LOGNAME",
@@ -24,6 +25,8 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONUNBUFFERED",
     "USER",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
 }
 
 
@@ -148,7 +151,7 @@ class TestFileSystem:
             done
             """)
 
-        assert ran.stdout.split() == ["/mnt/data", "/tmp"]
+        assert sorted(ran.stdout.split()) == ["/mnt/data", "/run/build", "/tmp"]
 
     async def test_programs_can_be_run_from_the_workspace_but_not_from_tmp(
         self, lab: Lab

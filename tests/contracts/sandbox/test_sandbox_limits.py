@@ -4,9 +4,11 @@ import time
 
 import pytest
 
+from executor.docker_engine import DockerEngine
 from executor.messages import Stopped
-from executor.sandbox import SandboxRefusedError
-from tests.contracts.sandbox.lab import MIB, Lab
+from executor.sandbox import Program, SandboxRefusedError
+from tests.contracts.sandbox.lab import LIMITS, MIB, Lab, run_in
+from tests.executor.docker_view import inspect
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
@@ -110,6 +112,72 @@ class TestMemory:
         ran = await lab.python("x = bytearray(b'x') * (200 << 20)\nprint(len(x))")
 
         assert (ran.stdout, ran.stopped) == (f"{200 << 20}\n", None)
+
+
+class TestMoreMemory:
+    """What `grow` gives. In here nothing else is different: one container, one more limit."""
+
+    TAKES_500_MIB = "x = bytearray(b'x') * (500 << 20)\nprint(len(x))"
+
+    async def test_a_program_gets_what_it_was_given(self, lab: Lab) -> None:
+        assert (await lab.python(self.TAKES_500_MIB)).stopped is Stopped.MEMORY
+
+        ran = await lab.grown(700 * MIB).python(self.TAKES_500_MIB)
+
+        assert (ran.stdout, ran.stopped) == (f"{500 << 20}\n", None)
+
+    async def test_and_no_more(self, lab: Lab) -> None:
+        ran = await lab.grown(400 * MIB).python(f"open('a', 'w').close()\n{self.TAKES_500_MIB}")
+
+        assert (ran.stopped, ran.signal) == (Stopped.MEMORY, "SIGKILL")
+        assert list(ran.files) == ["a"]  # PID 1 was not the one.
+
+    async def test_the_next_sandbox_has_what_all_have(self, lab: Lab) -> None:
+        await lab.grown(700 * MIB).python("pass")
+
+        assert (await lab.python(self.TAKES_500_MIB)).stopped is Stopped.MEMORY
+
+    async def test_memory_and_swap_end_at_the_same_figure(
+        self, docker_engine: DockerEngine
+    ) -> None:
+        sandbox = await docker_engine.create()
+        await sandbox.grow(700 * MIB)
+        host = inspect(sandbox.name)["HostConfig"]
+        await sandbox.destroy()
+
+        workspace_bytes = 100 * MIB
+        assert host["Memory"] == host["MemorySwap"] == 700 * MIB + workspace_bytes
+
+    async def test_nothing_else_is_loosened(self, docker_engine: DockerEngine) -> None:
+        sandbox = await docker_engine.create()
+        before = inspect(sandbox.name)["HostConfig"]
+        await sandbox.grow(700 * MIB)
+        after = inspect(sandbox.name)["HostConfig"]
+        await sandbox.destroy()
+
+        changed = {name for name, value in after.items() if before[name] != value}
+        assert changed == {"Memory", "MemorySwap"}
+
+    async def test_the_kernel_still_takes_the_program_first(self, lab: Lab) -> None:
+        code = "cat /proc/self/oom_score_adj; echo 0 > /proc/1/oom_score_adj"
+
+        plain, grown = await lab.bash(code), await lab.grown(700 * MIB).bash(code)
+
+        assert plain.stdout == grown.stdout == "1000\n"
+        assert "Permission denied" in grown.stderr
+
+    async def test_an_engine_that_refuses_leaves_the_limit_and_says_so(
+        self, docker_engine: DockerEngine, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Some runtimes cannot change it at all. Docker gives nobody less than 6 MiB."""
+        sandbox = await docker_engine.create()
+        await sandbox.grow(-99 * MIB)  # 1 MiB with the workspace.
+        program = Program(language="bash", source=b"echo fine")
+        ran = await run_in(sandbox, program, LIMITS, {})
+        await sandbox.destroy()
+
+        assert ran.stdout == "fine\n"
+        assert "keeps its memory limit" in caplog.text
 
 
 class TestProcesses:

@@ -15,6 +15,7 @@ from executor.sandbox import (
     SandboxRefusedError,
     SandboxUnavailableError,
 )
+from sandbox.supervisor.skips import SkipReason
 from tests.contracts.sandbox.lab import LIMITS, MIB, Ran, pieces, run_in
 
 pytestmark = pytest.mark.anyio
@@ -239,7 +240,7 @@ class TestOutputs:
         assert ran.files == {"d/new": b"new\n", "changed": b"2\nmore\n"}
         assert ran.leftovers.unchanged == {"d/same", "same"}
         assert ran.leftovers.deleted == {"gone"}
-        assert ran.skipped == {"link": "not a regular file"}
+        assert ran.skipped == {"link": SkipReason.NOT_A_REGULAR_FILE}
 
     async def test_a_failed_program_leaves_its_files(self, sandbox: Sandbox) -> None:
         ran = await python(sandbox, "open('a.txt', 'w').write('kept')\nraise SystemExit(3)")
@@ -257,7 +258,7 @@ class TestOutputs:
 
         assert sorted(ran.files) == [f"{n:02}" for n in range(1, 51)]
         assert ran.leftovers.skipped_count == 10
-        assert ran.skipped["60"] == "more than 50 files"
+        assert ran.skipped["60"] == SkipReason.TOO_MANY_FILES
 
     async def test_one_file_over_the_limit_is_skipped_and_the_others_kept(
         self, sandbox: Sandbox
@@ -276,12 +277,61 @@ class TestOutputs:
         assert list(ran.files) == ["1", "2"]
         assert list(ran.skipped) == ["3", "4"]
 
+    async def test_an_empty_folder_comes_out_as_a_marker_and_goes_in_as_a_folder(
+        self, engine: SandboxEngine
+    ) -> None:
+        first, second = [await engine.create() for _ in range(2)]
+        made = await bash(first, "mkdir -p a/b; touch a/c")
+        found = await bash(second, "ls -A a a/b; rmdir a/b", inputs=dict(made.files))
+        for sandbox in (first, second):
+            await sandbox.destroy()
+
+        assert made.files == {"a/c": b"", "a/b/.dirkeep": b""}
+        assert found.stdout == "a:\nb\nc\n\na/b:\n"
+        assert found.leftovers.unchanged == {"a/c"}
+        assert found.leftovers.deleted == {"a/b/.dirkeep"}
+
+    async def test_files_are_kept_by_their_extensions_if_there_are_any(
+        self, sandbox: Sandbox
+    ) -> None:
+        limits = dataclasses.replace(LIMITS, extensions=("csv", "makefile"))
+        program = Program(language="bash", source=b"touch a.CSV b.bin Makefile")
+
+        ran = await run_in(sandbox, program, limits, {"same.bin": b"1"})
+
+        assert set(ran.files) == {"a.CSV", "Makefile"}
+        assert ran.skipped == {"b.bin": SkipReason.EXTENSION_NOT_KEPT}
+        assert ran.leftovers.skip_counts == {SkipReason.EXTENSION_NOT_KEPT: 1}
+        assert ran.leftovers.unchanged == {"same.bin"}
+
     async def test_leftovers_are_not_known_before_the_outputs(self, sandbox: Sandbox) -> None:
         await sandbox.prepare(Program(language="bash", source=b"true"), LIMITS)
         await sandbox.run()
 
         with pytest.raises(RuntimeError):
             _ = sandbox.leftovers
+
+
+class TestGrowing:
+    @pytest.mark.parametrize("when", ["before", "beside"])
+    async def test_a_program_runs_as_ever(self, sandbox: Sandbox, when: str) -> None:
+        program = Program(language="bash", source=b"cat a")
+        if when == "before":
+            await sandbox.grow(600 * MIB)
+            ran = await run_in(sandbox, program, LIMITS, {"a": b"1"})
+        else:
+            _, ran = await asyncio.gather(
+                sandbox.grow(600 * MIB), run_in(sandbox, program, LIMITS, {"a": b"1"})
+            )
+
+        assert (ran.stdout, ran.exit_code) == ("1", 0)
+
+    async def test_one_that_is_gone_cannot(self, engine: SandboxEngine) -> None:
+        sandbox = await engine.create()
+        await sandbox.destroy()
+
+        with pytest.raises(SandboxUnavailableError):
+            await sandbox.grow(600 * MIB)
 
 
 class TestDestroying:
