@@ -4,12 +4,19 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
-from executor.messages import SkippedFile, Stopped
+from executor.messages import Stopped
 from executor.sandbox import RunLimits, SandboxLostError
 from sandbox.supervisor.frames import PROTOCOL_VERSION, Frame
-from sandbox.supervisor.workspace import MAX_NAMED_SKIPS, is_presentable
+from sandbox.supervisor.skips import MAX_NAMED_SKIPS, Skipped, SkipReason, is_presentable
 
 MAX_INPUTS = 256
 MAX_PATH_CHARS = 256
@@ -37,6 +44,12 @@ def printable(text: str) -> str:
     )
 
 
+def _known_reason(word: object) -> object:
+    """Return a word of a supervisor that is older or newer than we as one that we know."""
+    return word if not isinstance(word, str) or word in set(SkipReason) else SkipReason.OTHER
+
+
+Reason = Annotated[SkipReason, BeforeValidator(_known_reason)]
 Name = Annotated[str, Field(max_length=MAX_PATH_CHARS), AfterValidator(_canonical)]
 Shown = Annotated[str, Field(max_length=6 * MAX_PATH_CHARS), AfterValidator(printable)]
 
@@ -112,12 +125,21 @@ class SummaryClaim(_Claim):
 
     unchanged: tuple[Name, ...] = Field(max_length=MAX_INPUTS, strict=False)
     deleted: tuple[Name, ...] = Field(max_length=MAX_INPUTS, strict=False)
-    skipped: tuple[tuple[Shown, Shown], ...] = Field(max_length=MAX_NAMED_SKIPS, strict=False)
+    skipped: tuple[tuple[Shown, Reason], ...] = Field(max_length=MAX_NAMED_SKIPS, strict=False)
     skipped_count: int = Field(ge=0, le=MAX_SKIPPED)
+    skip_counts: dict[Reason, Annotated[int, Field(ge=0, le=MAX_SKIPPED)]] = {}
 
-    def skipped_files(self) -> tuple[SkippedFile, ...]:
-        """Return the named ones as the report carries them."""
-        return tuple(SkippedFile(name=name, reason=reason) for name, reason in self.skipped)
+    def skipped_files(self) -> tuple[Skipped, ...]:
+        """Return the named ones."""
+        return tuple(Skipped(name, reason) for name, reason in self.skipped)
+
+    def counts(self) -> dict[SkipReason, int]:
+        """Return how many there are for each reason; at least as many as are counted."""
+        counts = dict(self.skip_counts)
+        untold = self.skipped_count - sum(counts.values())
+        if untold > 0:
+            counts[SkipReason.OTHER] = counts.get(SkipReason.OTHER, 0) + untold
+        return counts
 
 
 class RefusedClaim(_Claim):

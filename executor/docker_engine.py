@@ -99,6 +99,7 @@ class DockerEngine(SandboxEngine):
         sandbox = SupervisedSandbox(
             name,
             stream,
+            grow=partial(self._grow, name),
             was_killed_for_memory=partial(self._was_killed_for_memory, name),
             destroy=partial(self._remove, name),
         )
@@ -109,6 +110,23 @@ class DockerEngine(SandboxEngine):
             await stream.close()
             raise
         return sandbox
+
+    async def _grow(self, name: str, memory_bytes: int) -> None:
+        """Raise both limits in one call: memory alone may not exceed memory and swap."""
+        limit_bytes = memory_bytes + self._policy.workspace_bytes
+        limits = {"mem_limit": limit_bytes, "memswap_limit": limit_bytes}
+        api = await self._connected()
+        try:
+            await self._call(partial(api.update_container, name, **limits))
+        except SandboxUnavailableError as fault:
+            if _status(fault) is None or not await self._runs(api, name):
+                raise
+            # The engine answers, the sandbox is well: what refuses is its runtime.
+            _log.warning("%s keeps its memory limit: %s", name, fault)
+
+    async def _runs(self, api: Any, name: str) -> bool:
+        state = (await self._call(api.inspect_container, name))["State"]
+        return bool(state["Running"])
 
     async def _was_killed_for_memory(self, name: str) -> bool:
         api = await self._connected()

@@ -68,6 +68,21 @@ class SkippedFile(BaseModel):
 
     name: str
     reason: str
+    """A value of `sandbox.supervisor.skips.SkipReason`."""
+
+
+class Delivery(BaseModel):
+    """How many of the files to be stored were: told where some were not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    attempted: int
+    delivered: int
+
+    @property
+    def failed(self) -> int:
+        """How many are lost."""
+        return self.attempted - self.delivered
 
 
 class Finished(BaseModel):
@@ -91,8 +106,12 @@ class Finished(BaseModel):
     """New and changed files first, then inherited inputs; at most 50."""
     deleted_files: tuple[str, ...] = ()
     skipped: tuple[SkippedFile, ...] = ()
-    """At most 20 of them, by name."""
+    """At most 20 of them, by name; those that somebody would miss come first."""
     skipped_count: int = 0
+    skip_reasons: tuple[str, ...] = ()
+    """Why, of all of them: values of `sandbox.supervisor.skips.SkipReason`."""
+    delivery: Delivery | None = None
+    """Set where object storage refused some of the files. They are not among `files`."""
 
 
 class FailureKind(StrEnum):

@@ -1,16 +1,23 @@
 """The story of one run: claim a sandbox, bring the inputs, run, keep the outputs, report."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from executor.concurrency import all_of
-from executor.messages import Failed, FailureKind, Finished, RunReport, RunRequest
+from executor.concurrency import all_of, task_group
+from executor.memory import MemoryRules
+from executor.messages import (
+    Failed,
+    FailureKind,
+    Finished,
+    MemoryClass,
+    RunReport,
+    RunRequest,
+)
 from executor.outcome import finished
-from executor.outputs import keep_outputs
+from executor.outputs import discard, keep_outputs
 from executor.pool import WarmPool
 from executor.sandbox import (
     Program,
@@ -27,8 +34,6 @@ from storage.sessions import Sessions
 
 PARALLEL_OPENS = 16
 """Inputs whose download is begun at once."""
-
-_log = logging.getLogger(__name__)
 
 FAILURES: dict[type[Exception], FailureKind] = {
     SandboxUnavailableError: FailureKind.SANDBOX_UNAVAILABLE,
@@ -47,6 +52,7 @@ class Runner:
     pool: WarmPool
     sessions: Sessions
     limits: RunLimits
+    memory: MemoryRules
 
     async def run(self, request: RunRequest) -> RunReport:
         """Run one program in a sandbox of its own and keep the files it leaves behind.
@@ -74,16 +80,9 @@ class Runner:
             try:
                 kept = await keep_outputs(request, sandbox, self.sessions, self.limits)
             except BaseException:
-                await self._discard(request)
+                await discard(request, self.sessions)
                 raise
-        return finished(execution, kept, stderr_bytes=self.limits.stderr_bytes)
-
-    async def _discard(self, request: RunRequest) -> None:
-        """Remove what was stored. What stays has no record, so nobody can reach it."""
-        try:
-            await asyncio.shield(self.sessions.discard(request.tenant, request.session_id))
-        except StorageUnavailableError as fault:
-            _log.warning("run %s: files are left to expire: %s", request.run_id, fault)
+        return finished(execution, kept, self.limits)
 
     @asynccontextmanager
     async def _prepared(self, request: RunRequest) -> AsyncGenerator[Sandbox]:
@@ -111,13 +110,19 @@ class Runner:
                 self.pool.abandon(claim)
                 raise
             try:
-                await sandbox.prepare(self._program(request), self.limits)
-                for entry, download in zip(request.inputs, opened, strict=True):
-                    await sandbox.put(entry.name, download.chunks)
+                async with task_group() as group:
+                    if self._grows(request):
+                        group.create_task(sandbox.grow(self.memory.large_bytes))
+                    await sandbox.prepare(self._program(request), self.limits)
+                    for entry, download in zip(request.inputs, opened, strict=True):
+                        await sandbox.put(entry.name, download.chunks)
             except BaseException:
                 self.pool.retire(sandbox)
                 raise
         return sandbox
+
+    def _grows(self, request: RunRequest) -> bool:
+        return self.memory.grows and self.memory.class_of(request) is MemoryClass.LARGE
 
     async def _open_inputs(
         self, request: RunRequest, downloads: AsyncExitStack

@@ -8,11 +8,12 @@ A program that fails is a result; a sandbox that fails is an error:
   * SandboxLostError           it broke, or broke the protocol, after the program began
 """
 
-from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from executor.messages import SkippedFile, Stopped
+from executor.messages import Stopped
+from sandbox.supervisor.skips import Skipped, SkipReason
 
 
 class SandboxError(Exception):
@@ -59,6 +60,9 @@ class RunLimits:
     path_chars: int = 256
     open_files: int = 2048
     """These four: librechat-contract 6.1."""
+    extensions: tuple[str, ...] = ()
+    """Which output files are kept, in lower case; all of them if there are none. Of dot files
+    and of names without an extension, the whole base name (librechat-contract 3.6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +96,23 @@ class Leftovers:
 
     unchanged: frozenset[str]
     deleted: frozenset[str]
-    skipped: tuple[SkippedFile, ...]
-    skipped_count: int
+    skipped: tuple[Skipped, ...]
+    """Some of those that are not kept: at most `MAX_NAMED_SKIPS`."""
+    skip_counts: Mapping[SkipReason, int] = field(default_factory=dict[SkipReason, int])
+    """All of them."""
+
+    @property
+    def skipped_count(self) -> int:
+        """How many files are not kept."""
+        return sum(self.skip_counts.values())
 
 
 @runtime_checkable
 class Sandbox(Protocol):
-    """One container, for one program. The methods are called once each, in this order."""
+    """One container, for one program. The methods are called once each, in this order.
+
+    `grow` may be left out, and may run beside `prepare` and `put`.
+    """
 
     @property
     def name(self) -> str:
@@ -115,6 +129,18 @@ class Sandbox(Protocol):
 
         Raises:
             SandboxUnavailableError: It is gone; another one may be tried.
+        """
+        ...
+
+    async def grow(self, memory_bytes: int) -> None:
+        """Let the programs use this much memory instead of what the engine gives by default.
+
+        Counted without the workspace. It takes some 20 to 50 ms on Docker. Where the
+        container's runtime cannot do it, the limit stays as it is, and the log says so.
+
+        Raises:
+            SandboxUnavailableError: It is gone, or the engine does not answer; another one
+                may be tried.
         """
         ...
 

@@ -15,6 +15,7 @@ from executor.concurrency import end
 from executor.docker_assets import pack
 from executor.docker_engine import DockerEngine
 from executor.heartbeat import beat
+from executor.memory import MemoryRules
 from executor.messages import ExecutorStatus, Failed, FailureKind, RunReport, RunRequest
 from executor.policy import SandboxPolicy
 from executor.pool import WarmPool
@@ -38,6 +39,8 @@ def run_limits(settings: ExecutorSettings) -> RunLimits:
         stderr_bytes=settings.output_max_bytes,
         file_bytes=settings.max_upload_size,
         total_bytes=settings.workspace_size_limit,
+        files=settings.max_output_files,
+        extensions=settings.kept_extensions,
     )
 
 
@@ -54,7 +57,12 @@ class ExecutorService:
         )
         self._pool = WarmPool(self._engine, size=settings.sandbox_pool_size)
         sessions = Sessions(S3ObjectStore(settings), max_age=settings.session_max_age)
-        self._runner = Runner(pool=self._pool, sessions=sessions, limits=run_limits(settings))
+        self._runner = Runner(
+            pool=self._pool,
+            sessions=sessions,
+            limits=run_limits(settings),
+            memory=MemoryRules.from_settings(settings),
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor-loop")
         self._runs: dict[str, asyncio.Task[RunReport]] = {}

@@ -1,15 +1,23 @@
 """What an executor is told by its environment."""
 
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from storage.settings import StorageSettings
 
 MIB = 1024 * 1024
+
+_WORD = re.compile(r"[\w.+-]{1,64}")
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return the items of a comma list, in lower case and without what surrounds them."""
+    return tuple(item.strip().lower() for item in text.split(",") if item.strip())
 
 
 class ExecutorSettings(StorageSettings):
@@ -34,10 +42,24 @@ class ExecutorSettings(StorageSettings):
     thousandth; nothing starts in useful time with less than a hundredth."""
     memory_limit: int = Field(default=256 * MIB, ge=32 * MIB)
     """Bytes for the programs of a sandbox; the workspace's size is added to it."""
+    memory_limit_large: int = Field(default=1024 * MIB, ge=32 * MIB)
+    """The same for runs of the memory class `large`; see `large_memory_bytes`."""
+    large_memory_for: str = "cpp,d,go,java,rs,soffice,libreoffice"
+    """Runs that are large unless the caller's key or plan says otherwise: languages, by their
+    canonical names, and words that the program or an input's name has. Measured: compiling
+    C++ with <bits/stdc++.h> and <regex> takes 414 MiB and D with `import std` 324, which with
+    256 MB do not end before their time; a LibreOffice with a small document takes 229."""
     workspace_size_limit: int = Field(default=104_857_600, ge=MIB)
     """Bytes of `/mnt/data`."""
     output_max_bytes: int = Field(default=65_536, ge=1024)
     """Most bytes of stdout, and of stderr. LibreChat assumes 64 KiB (contract 6.1)."""
+
+    max_output_files: int = Field(default=50, ge=1, le=255)
+    """Most files that a run ends with. A client sends them all back as inputs, of which there
+    may be 256 with the program (librechat-contract 2.2)."""
+    output_extensions: str | None = None
+    """Extensions of the files that are kept, such as `csv,png,Dockerfile`; `None` keeps every
+    regular file. Of dot files and names without an extension, the whole base name."""
 
     shared_assets_path: Path = Path(__file__).resolve().parent.parent / "shared_assets"
     """Folder that sandboxes see, read-only, at `/mnt/shared`."""
@@ -50,6 +72,26 @@ class ExecutorSettings(StorageSettings):
     that share one engine need different ones."""
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
+    @field_validator("large_memory_for", "output_extensions")
+    @classmethod
+    def _lists_are_lists(cls, value: str | None) -> str | None:
+        for item in listed(value or ""):
+            if not _WORD.fullmatch(item):
+                raise ValueError(f"{item!r} is no word of letters, digits, `_`, `.`, `+`, `-`")
+        return value
+
+    @model_validator(mode="after")
+    def _large_is_not_small(self) -> Self:
+        if (
+            "memory_limit_large" in self.model_fields_set
+            and self.memory_limit_large < self.memory_limit
+        ):
+            raise ValueError(
+                f"MEMORY_LIMIT_LARGE: {self.memory_limit_large} is less than MEMORY_LIMIT,"
+                f" {self.memory_limit}; a large run may not have less than the others"
+            )
+        return self
+
     @model_validator(mode="after")
     def _results_have_a_place(self) -> Self:
         if not self.result_url.startswith(("redis://", "rediss://", "unix://")):
@@ -58,6 +100,19 @@ class ExecutorSettings(StorageSettings):
                 " it is needed where BROKER_URL is not one"
             )
         return self
+
+    @property
+    def large_memory_bytes(self) -> int:
+        """Bytes for the programs of a large run: never less than the others have.
+
+        An operator who raises `MEMORY_LIMIT` alone above the other's default means all runs.
+        """
+        return max(self.memory_limit_large, self.memory_limit)
+
+    @property
+    def kept_extensions(self) -> tuple[str, ...]:
+        """`output_extensions` as `RunLimits` has them."""
+        return tuple(item.lstrip(".") for item in listed(self.output_extensions or ""))
 
     @property
     def result_url(self) -> str:

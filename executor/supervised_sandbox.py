@@ -40,6 +40,7 @@ is out of our hands: its container is killed, and the program counts as over its
 
 WasKilledForMemory = Callable[[], Awaitable[bool]]
 Destroy = Callable[[], Awaitable[None]]
+Grow = Callable[[int], Awaitable[None]]
 
 
 class SupervisedSandbox(Sandbox):
@@ -50,11 +51,13 @@ class SupervisedSandbox(Sandbox):
         name: str,
         stream: FrameStream,
         *,
+        grow: Grow,
         was_killed_for_memory: WasKilledForMemory,
         destroy: Destroy,
     ) -> None:
         self._name = name
         self._stream = stream
+        self._grow = grow
         self._was_killed_for_memory = was_killed_for_memory
         self._destroy = destroy
         self._limits: RunLimits | None = None
@@ -103,9 +106,14 @@ class SupervisedSandbox(Sandbox):
                 "path_chars": limits.path_chars,
                 "open_files": limits.open_files,
             },
+            "extensions": list(limits.extensions),
         }
         await self._deliver(encode_json(Kind.JOB, job))
         await self._deliver_bytes(Kind.SOURCE, program.source)
+
+    @override
+    async def grow(self, memory_bytes: int) -> None:
+        await self._grow(memory_bytes)
 
     @override
     async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
@@ -178,7 +186,7 @@ class SupervisedSandbox(Sandbox):
             unchanged=frozenset(summary.unchanged),
             deleted=frozenset(summary.deleted),
             skipped=summary.skipped_files(),
-            skipped_count=summary.skipped_count,
+            skip_counts=summary.counts(),
         )
 
     def _after_loss(self) -> Leftovers:
@@ -187,7 +195,6 @@ class SupervisedSandbox(Sandbox):
             unchanged=frozenset(self._inputs),
             deleted=frozenset(),
             skipped=(),
-            skipped_count=0,
         )
 
     async def _body(self, size_bytes: int) -> AsyncIterator[bytes]:

@@ -20,7 +20,7 @@ from typing import IO
 
 from typing_extensions import override
 
-from executor.messages import SkippedFile, Stopped
+from executor.messages import Stopped
 from executor.sandbox import (
     Execution,
     Leftovers,
@@ -36,7 +36,8 @@ from executor.sandbox import (
 )
 from sandbox.supervisor.job import Limits
 from sandbox.supervisor.languages import LANGUAGES
-from sandbox.supervisor.workspace import Output, Workspace
+from sandbox.supervisor.scan import Output
+from sandbox.supervisor.workspace import Workspace
 
 PIECE_BYTES = 64 * 1024
 CAPACITY_BYTES = 100 * 1024 * 1024
@@ -53,10 +54,13 @@ class LocalSandbox(Sandbox):
         self._limits: RunLimits | None = None
         self._room_bytes = CAPACITY_BYTES
         self._leftovers: Leftovers | None = None
+        self.grown_to: int | None = None
+        """What `grow` was told; processes of this machine have all of its memory anyway."""
         self.dead = False
         self.destroyed = False
         self.breaks_in: str | None = None
-        """The method in which it is going to break: `prepare`, `put`, `run` or `outputs`."""
+        """The method in which it is going to break: `prepare`, `grow`, `put`, `run` or
+        `outputs`."""
 
     @property
     @override
@@ -72,6 +76,11 @@ class LocalSandbox(Sandbox):
     async def prepare(self, program: Program, limits: RunLimits) -> None:
         self._check("prepare", SandboxUnavailableError)
         self._program, self._limits = program, limits
+
+    @override
+    async def grow(self, memory_bytes: int) -> None:
+        self._check("grow", SandboxUnavailableError)
+        self.grown_to = memory_bytes
 
     @override
     async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
@@ -94,8 +103,8 @@ class LocalSandbox(Sandbox):
         self._check("run", SandboxLostError)
         language = LANGUAGES[self._program.language]
         path = self._workspace.write_entry(language.entry_file, self._program.source)
-        command = language.command or (sys.executable,)
-        return await _execute((*command, path, *self._program.args), self._root, self._limits)
+        command = (*language.commands(path), (sys.executable, path))[0]
+        return await _execute((*command, *self._program.args), self._root, self._limits)
 
     @override
     async def outputs(self) -> AsyncIterator[OutputFile]:
@@ -109,14 +118,13 @@ class LocalSandbox(Sandbox):
         self._leftovers = Leftovers(
             unchanged=frozenset(found.unchanged),
             deleted=frozenset(found.deleted),
-            skipped=tuple(SkippedFile(name=n, reason=reason) for n, reason in found.skipped),
-            skipped_count=found.skipped_count,
+            skipped=tuple(found.skips.named),
+            skip_counts=found.skips.counts,
         )
 
     async def _read(self, output: Output) -> AsyncGenerator[bytes]:
-        with self._workspace.open_output(output.name) as file:
-            while piece := file.read(PIECE_BYTES):
-                yield piece
+        for piece in self._workspace.read(output):
+            yield piece
 
     @property
     @override

@@ -114,9 +114,11 @@ class Rig:
         self.stream = MemoryStream()
         self.oom_killed: bool | SandboxUnavailableError = False
         self.destroyed = 0
+        self.grown_to: int | None = None
         self.sandbox = SupervisedSandbox(
             "box",
             FrameStream(self.stream, stall_timeout_s=STALL_TIMEOUT_S),
+            grow=self._grow,
             was_killed_for_memory=self._was_killed_for_memory,
             destroy=self._destroy,
         )
@@ -125,6 +127,9 @@ class Rig:
         if isinstance(self.oom_killed, SandboxUnavailableError):
             raise self.oom_killed
         return self.oom_killed
+
+    async def _grow(self, memory_bytes: int) -> None:
+        self.grown_to = memory_bytes
 
     async def _destroy(self) -> None:
         self.destroyed += 1

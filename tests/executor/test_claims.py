@@ -13,9 +13,9 @@ from executor.claims import (
     printable,
     read_claim,
 )
-from executor.messages import SkippedFile
 from executor.sandbox import SandboxLostError
 from sandbox.supervisor.frames import Frame, Kind
+from sandbox.supervisor.skips import Skipped, SkipReason
 from tests.executor.memory_stream import ENDED_WELL, NOTHING_ELSE
 
 
@@ -161,11 +161,11 @@ class TestEnded:
 class TestSummary:
     def test_a_good_one_is_believed(self) -> None:
         claim = summary(
-            unchanged=["a"], deleted=["b/c"], skipped=[["d", "too large"]], skipped_count=4
+            unchanged=["a"], deleted=["b/c"], skipped=[["d", "file_too_large"]], skipped_count=4
         )
 
         assert (claim.unchanged, claim.deleted) == (("a",), ("b/c",))
-        assert claim.skipped_files() == (SkippedFile(name="d", reason="too large"),)
+        assert claim.skipped_files() == (Skipped("d", SkipReason.FILE_TOO_LARGE),)
         assert claim.skipped_count == 4
 
     @pytest.mark.parametrize("field", ["unchanged", "deleted"])
@@ -188,12 +188,15 @@ class TestSummary:
             {"skipped": [["a", 1]]},
             {"skipped": ["ab"]},
             {"skipped": [["a" * 2000, "b"]]},
-            {"skipped": [["a", "b" * 2000]]},
             {"skipped_count": -1},
             {"skipped_count": 10**9},
             {"skipped_count": "1"},
             {"skipped_count": 1.5},
             {"skipped_count": True},
+            {"skip_counts": {"total_size": -1}},
+            {"skip_counts": {"total_size": 10**9}},
+            {"skip_counts": {"total_size": "1"}},
+            {"skip_counts": [1]},
         ],
         ids=lambda change: str(change)[:30],
     )
@@ -201,12 +204,21 @@ class TestSummary:
         with pytest.raises(SandboxLostError, match="SUMMARY"):
             summary(**change)
 
+    def test_counts_are_told_for_each_reason(self) -> None:
+        claim = summary(skipped_count=4, skip_counts={"total_size": 3, "too_many_files": 1})
+
+        assert claim.counts() == {SkipReason.TOTAL_SIZE: 3, SkipReason.TOO_MANY_FILES: 1}
+
+    def test_words_of_another_version_and_what_is_counted_without_one_are_other(self) -> None:
+        claim = summary(skipped=[["a", "too odd"]], skipped_count=4, skip_counts={"too odd": 1})
+
+        assert claim.skipped_files() == (Skipped("a", SkipReason.OTHER),)
+        assert claim.counts() == {SkipReason.OTHER: 4}
+
     def test_what_is_only_shown_is_escaped(self) -> None:
         claim = summary(skipped=[["a\n\x1b[2J\u202eb", "no\0reason"]])
 
-        assert claim.skipped_files() == (
-            SkippedFile(name="a\\n\\x1b[2J\\u202eb", reason="no\\x00reason"),
-        )
+        assert claim.skipped_files() == (Skipped("a\\n\\x1b[2J\\u202eb", SkipReason.OTHER),)
 
 
 class TestAnyClaim:

@@ -76,7 +76,11 @@ def test_it_runs_under_the_given_uid() -> None:
 
 @pytest.mark.parametrize(
     ("target", "size_bytes", "execution"),
-    [("/mnt/data", 100 * MIB, "exec"), ("/tmp", 64 * MIB, "noexec")],
+    [
+        ("/mnt/data", 100 * MIB, "exec"),
+        ("/run/build", 64 * MIB, "exec"),
+        ("/tmp", 64 * MIB, "noexec"),
+    ],
 )
 def test_what_can_be_written_is_bounded_and_knows_no_devices_or_setuid(
     target: str, size_bytes: int, execution: str
@@ -88,7 +92,7 @@ def test_what_can_be_written_is_bounded_and_knows_no_devices_or_setuid(
 
 
 def test_nothing_else_can_be_written() -> None:
-    assert set(host_config()["Tmpfs"]) == {"/mnt/data", "/tmp"}
+    assert set(host_config()["Tmpfs"]) == {"/mnt/data", "/run/build", "/tmp"}
     assert all(mount["ReadOnly"] for mount in host_config()["Mounts"])
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from executor.messages import Finished, Stopped
+from executor.messages import Delivery, Finished, SkippedFile, Stopped
 from executor.outcome import finished
 from executor.outputs import Kept
 from executor.sandbox import Execution
+from sandbox.supervisor.skips import HARMLESS, SkipReason, Skips
+from tests.executor.workbench import LIMITS
 
-NOTHING = Kept(files=(), deleted=("gone.csv",), skipped=(), skipped_count=2)
+NOTHING = Kept(deleted=("gone.csv",), skips=Skips())
 
 
 ENDED_WELL = Execution(
@@ -26,7 +28,7 @@ ENDED_WELL = Execution(
 
 def tell(**changes: Any) -> Finished:
     execution = dataclasses.replace(ENDED_WELL, **changes)
-    return finished(execution, NOTHING, stderr_bytes=65_536)
+    return finished(execution, NOTHING, LIMITS)
 
 
 def test_a_program_that_ends_by_itself_gets_no_remark() -> None:
@@ -90,4 +92,70 @@ def test_what_was_kept_is_passed_on() -> None:
     result = tell()
 
     assert result.deleted_files == ("gone.csv",)
-    assert result.skipped_count == 2
+
+
+class TestFilesThatAreNotKept:
+    """Clients show a model stderr, and no other field that could tell it."""
+
+    def test_each_that_somebody_would_miss_is_named_with_its_reason(self) -> None:
+        result = tell_of(("big.bin", SkipReason.FILE_TOO_LARGE), ("x", SkipReason.TOTAL_SIZE))
+
+        assert result.stderr == (
+            "said\n[sandbox] 2 files were not kept: big.bin (larger than 52428800 bytes),"
+            " x (more than 104857600 bytes in all)\n"
+        )
+        assert result.skipped == (
+            SkippedFile(name="big.bin", reason="file_too_large"),
+            SkippedFile(name="x", reason="total_size"),
+        )
+        assert (result.skipped_count, result.message) == (2, None)
+        assert result.skip_reasons == ("file_too_large", "total_size")
+
+    @pytest.mark.parametrize("reason", sorted(set(SkipReason) - HARMLESS))
+    def test_every_reason_has_its_words(self, reason: SkipReason) -> None:
+        result = tell_of(("a", reason))
+
+        assert result.stderr.startswith("said\n[sandbox] 1 file was not kept: a (")
+        assert "_" not in result.stderr
+
+    @pytest.mark.parametrize("reason", sorted(HARMLESS))
+    def test_what_is_harmless_is_counted_and_not_said(self, reason: SkipReason) -> None:
+        result = tell_of(("a", reason))
+
+        assert result.stderr == "said"
+        assert (result.skipped_count, result.skip_reasons) == (1, (reason,))
+
+    def test_a_few_names_are_enough(self) -> None:
+        result = tell_of(*((f"f{n}", SkipReason.TOO_MANY_FILES) for n in range(100)))
+
+        assert "100 files were not kept: f0 (more than 50 files), f1 " in result.stderr
+        assert result.stderr.endswith("f4 (more than 50 files) and 95 more\n")
+        assert len(result.skipped) == 20
+
+    def test_it_stands_beside_the_remark_about_the_program(self) -> None:
+        execution = dataclasses.replace(ENDED_WELL, stopped=Stopped.TIME)
+        skips = Skips()
+        skips.add("big.bin", SkipReason.FILE_TOO_LARGE)
+
+        result = finished(execution, Kept(skips=skips), LIMITS)
+
+        first, second = result.stderr.strip().splitlines()
+        assert first == "[sandbox] Time limit exceeded"
+        assert second.startswith("[sandbox] 1 file was not kept: big.bin")
+        assert result.message == "Time limit exceeded"
+
+    def test_lost_files_are_named_as_well(self) -> None:
+        kept = Kept(skips=Skips(), lost=("a", "b"), delivery=Delivery(attempted=3, delivered=1))
+
+        result = finished(ENDED_WELL, kept, LIMITS)
+
+        assert "2 files were lost, because storage failed: a, b; run the" in result.stderr
+        assert result.delivery == Delivery(attempted=3, delivered=1)
+
+
+def tell_of(*skipped: tuple[str, SkipReason]) -> Finished:
+    skips = Skips()
+    for name, reason in skipped:
+        skips.add(name, reason)
+    execution = dataclasses.replace(ENDED_WELL, stderr=b"said")
+    return finished(execution, Kept(skips=skips), LIMITS)

@@ -1,11 +1,12 @@
 """The story of one run, and which files it reports (librechat-contract 2.2, 3.5)."""
 
+import dataclasses
 import re
 
 import pytest
 
+from executor.delivery import HELD_BYTES
 from executor.messages import FileEntry, Finished, Stopped
-from executor.outputs import HELD_BYTES
 from storage.records import ID_PATTERN, FileReference
 from tests.executor.workbench import MIB, TENANT, USER, Workbench, request
 
@@ -108,15 +109,57 @@ class TestStorageTouched:
 
         assert bench.store.puts == [f"{TENANT}/{asked.session_id}/record.json"]
 
-    async def test_a_run_whose_only_input_was_deleted_leaves_no_session(
+    async def test_a_run_whose_only_input_was_deleted_is_recorded_with_it(
         self, bench: Workbench
     ) -> None:
         doomed = await bench.upload("doomed.csv")
+        asked = request("rm doomed.csv", doomed)
 
-        result = await bench.run("rm doomed.csv", doomed)
+        report = await bench.report(asked)
 
-        assert result.deleted_files == ("doomed.csv",)
-        assert bench.store.puts == []
+        assert isinstance(report.result, Finished)
+        assert report.result.deleted_files == ("doomed.csv",)
+        record = await bench.sessions.load(TENANT, asked.session_id)
+        assert (record.files, record.inputs) == ((), (doomed,))
+
+    async def test_the_record_holds_the_inputs_that_are_not_among_the_files(
+        self, bench: Workbench
+    ) -> None:
+        """Clients name them under the run's session all the same (contract 7.3, item 5)."""
+        same = await bench.upload("same.csv")
+        changed = await bench.upload("changed.csv")
+        gone = await bench.upload("gone.csv")
+        fixed = await bench.upload("fixed.csv", read_only=True)
+        asked = request(
+            "echo >> changed.csv; echo >> fixed.csv; rm gone.csv", same, changed, gone, fixed
+        )
+
+        await bench.report(asked)
+
+        record = await bench.sessions.load(TENANT, asked.session_id)
+        assert [entry.name for entry in record.files] == [
+            "changed.csv",
+            "same.csv",
+            "fixed.csv",
+        ]
+        assert record.inputs == (changed, gone)
+
+    async def test_those_without_a_place_among_the_files_are_recorded_and_told(
+        self, bench: Workbench
+    ) -> None:
+        inputs = [await bench.upload(f"in{n}") for n in range(3)]
+        bench.limits = dataclasses.replace(bench.limits, files=2)
+        asked = request("touch new", *inputs)
+
+        report = await bench.report(asked)
+
+        assert isinstance(report.result, Finished)
+        assert names(report.result) == ["new", "in0"]
+        assert report.result.skip_reasons == ("not_listed",)
+        assert [skipped.name for skipped in report.result.skipped] == ["in1", "in2"]
+        assert report.result.stderr == ""
+        record = await bench.sessions.load(TENANT, asked.session_id)
+        assert record.inputs == tuple(inputs[1:])
 
 
 class TestNewFiles:

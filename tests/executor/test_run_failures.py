@@ -102,37 +102,6 @@ class TestInputs:
         assert await bench.failure("true", understated) is FailureKind.INPUT_TOO_LARGE
 
 
-class TestStoring:
-    @pytest.mark.parametrize("stored", [0, 1, 5, 9, 10])
-    async def test_storage_failing_midway_leaves_nothing(
-        self, bench: Workbench, stored: int
-    ) -> None:
-        """Ten files and the record: whichever write fails, no trace is left."""
-        bench.store.puts_until_fault = stored
-
-        assert await bench.failure(TEN_FILES) is FailureKind.STORAGE_UNAVAILABLE
-        assert bench.store.keys == set()
-
-    async def test_if_even_that_fails_what_is_left_has_no_record(
-        self, bench: Workbench
-    ) -> None:
-        bench.store.puts_until_fault = 5
-        bench.store.deleting_faults = True
-
-        assert await bench.failure(TEN_FILES) is FailureKind.STORAGE_UNAVAILABLE
-        assert not any(key.endswith("record.json") for key in bench.store.keys)
-
-    async def test_a_large_file_that_cannot_be_stored_is_no_different(
-        self, bench: Workbench
-    ) -> None:
-        bench.store.puts_until_fault = 0
-
-        kind = await bench.failure("head -c 5000000 /dev/zero > big; touch small")
-
-        assert kind is FailureKind.STORAGE_UNAVAILABLE
-        assert bench.store.keys == set()
-
-
 class TestDeadline:
     async def test_a_message_found_after_it_is_dropped_without_a_sandbox(
         self, bench: Workbench

@@ -44,6 +44,10 @@ def test_the_default_assets_are_the_repositorys() -> None:
         ("CODE_EXEC_TIMEOUT", "1.5", 1.5),
         ("CPU_LIMIT", "2", 2),
         ("MEMORY_LIMIT", "1073741824", 1024 * MIB),
+        ("MEMORY_LIMIT_LARGE", "4294967296", 4096 * MIB),
+        ("LARGE_MEMORY_FOR", "r, torch", "r, torch"),
+        ("MAX_OUTPUT_FILES", "255", 255),
+        ("OUTPUT_EXTENSIONS", ".csv,Makefile", ".csv,Makefile"),
         ("WORKSPACE_SIZE_LIMIT", "2097152", 2 * MIB),
         ("OUTPUT_MAX_BYTES", "2048", 2048),
         ("SHARED_ASSETS_PATH", "/srv/assets", Path("/srv/assets")),
@@ -76,6 +80,14 @@ def test_each_variable_is_read(
         ("CPU_LIMIT", "inf"),
         ("MEMORY_LIMIT", "1024"),
         ("MEMORY_LIMIT", "256m"),
+        ("MEMORY_LIMIT_LARGE", "1g"),
+        ("MEMORY_LIMIT_LARGE", "1024"),
+        ("LARGE_MEMORY_FOR", "two words"),
+        ("LARGE_MEMORY_FOR", "x" * 65),
+        ("MAX_OUTPUT_FILES", "0"),
+        ("MAX_OUTPUT_FILES", "256"),
+        ("OUTPUT_EXTENSIONS", "*.csv"),
+        ("OUTPUT_EXTENSIONS", "csv;png"),
         ("WORKSPACE_SIZE_LIMIT", "0"),
         ("OUTPUT_MAX_BYTES", "1"),
         ("CLEANUP_INTERVAL_MINUTES", "0"),
@@ -132,6 +144,8 @@ def test_the_limits_of_a_run_are_the_settings(monkeypatch: pytest.MonkeyPatch) -
         "OUTPUT_MAX_BYTES": "4096",
         "MAX_UPLOAD_SIZE": "1000",
         "WORKSPACE_SIZE_LIMIT": "2097152",
+        "MAX_OUTPUT_FILES": "7",
+        "OUTPUT_EXTENSIONS": "CSV, .env,,Makefile",
     }.items():
         monkeypatch.setenv(variable, value)
 
@@ -140,6 +154,23 @@ def test_the_limits_of_a_run_are_the_settings(monkeypatch: pytest.MonkeyPatch) -
     assert limits.wall_time_s == 7
     assert (limits.stdout_bytes, limits.stderr_bytes) == (4096, 4096)
     assert (limits.file_bytes, limits.total_bytes) == (1000, 2 * MIB)
+    assert (limits.files, limits.extensions) == (7, ("csv", "env", "makefile"))
+
+
+def test_less_memory_for_large_runs_than_for_others_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MEMORY_LIMIT", str(512 * MIB))
+    monkeypatch.setenv("MEMORY_LIMIT_LARGE", str(511 * MIB))
+
+    with pytest.raises(ConfigurationError, match=r"^MEMORY_LIMIT_LARGE: .* MEMORY_LIMIT, "):
+        load_settings(ExecutorSettings)
+
+
+def test_more_memory_for_all_needs_no_second_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORY_LIMIT", str(2048 * MIB))
+
+    assert load_settings(ExecutorSettings).large_memory_bytes == 2048 * MIB
 
 
 def test_the_limits_that_the_contract_fixes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,12 @@ import dataclasses
 import pytest
 
 from executor import supervised_sandbox
-from executor.messages import SkippedFile, Stopped
+from executor.messages import Stopped
 from executor.sandbox import (
     SandboxLostError,
 )
 from sandbox.supervisor.frames import Kind, encode
+from sandbox.supervisor.skips import Skipped, SkipReason
 from tests.executor.memory_stream import (
     LIMITS,
     Rig,
@@ -90,7 +91,7 @@ class TestOutputs:
     async def test_leftovers_are_known_after_the_outputs_and_not_before(self, rig: Rig) -> None:
         sandbox = await rig.after_run(
             summary(
-                unchanged=["a"], deleted=["b"], skipped=[["c", "a reason"]], skipped_count=7
+                unchanged=["a"], deleted=["b"], skipped=[["c", "total_size"]], skipped_count=7
             )
         )
         with pytest.raises(RuntimeError):
@@ -100,7 +101,7 @@ class TestOutputs:
 
         assert sandbox.leftovers.unchanged == {"a"}
         assert sandbox.leftovers.deleted == {"b"}
-        assert sandbox.leftovers.skipped == (SkippedFile(name="c", reason="a reason"),)
+        assert sandbox.leftovers.skipped == (Skipped("c", SkipReason.TOTAL_SIZE),)
         assert sandbox.leftovers.skipped_count == 7
 
     @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class TestHandingOver:
     async def test_the_job_carries_program_and_limits(self, rig: Rig) -> None:
         program = dataclasses.replace(PYTHON, args=("a b", "$HOME", ""))
 
-        await rig.sandbox.prepare(program, LIMITS)
+        await rig.sandbox.prepare(program, dataclasses.replace(LIMITS, extensions=("csv",)))
 
         assert rig.heard_json(Kind.JOB) == [
             {
@@ -90,6 +90,7 @@ class TestHandingOver:
                     "path_chars": 256,
                     "open_files": 2048,
                 },
+                "extensions": ["csv"],
             }
         ]
         assert rig.heard(Kind.SOURCE) == [b"print(1)"]

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from typing_extensions import override
 
+from executor.memory import MemoryRules
 from executor.messages import Failed, FailureKind, Finished, RunReport, RunRequest
 from executor.pool import WarmPool
 from executor.run import Runner
@@ -41,6 +42,8 @@ class WatchedStore(ObjectStore):
         self.calls: list[tuple[str, str]] = []
         self.keys: set[str] = set()
         self.puts_until_fault: int | None = None
+        self.refused_puts: set[int] = set()
+        """Which of the next writes fail, counted from 1."""
         self.opening_faults = False
         self.deleting_faults = False
         self.open_for_puts = asyncio.Event()
@@ -65,6 +68,8 @@ class WatchedStore(ObjectStore):
             if self.puts_until_fault == 0:
                 raise StorageUnavailableError("S3 did not answer")
             self.puts_until_fault -= 1
+        if len(self.puts) in self.refused_puts:
+            raise StorageUnavailableError("S3 did not answer")
         receipt = await self._inner.put(key, body, max_bytes=max_bytes)
         self.keys.add(key)
         return receipt
@@ -82,6 +87,19 @@ class WatchedStore(ObjectStore):
     async def read(self, key: str, *, max_bytes: int) -> bytes:
         self.calls.append(("read", key))
         return await self._inner.read(key, max_bytes=max_bytes)
+
+    @override
+    async def update(
+        self, key: str, change: Callable[[bytes], bytes], *, max_bytes: int
+    ) -> None:
+        self.calls.append(("update", key))
+        await self._inner.update(key, change, max_bytes=max_bytes)
+
+    @override
+    async def delete(self, key: str) -> None:
+        self.calls.append(("delete", key))
+        self.keys.discard(key)
+        await self._inner.delete(key)
 
     @override
     async def delete_prefix(self, prefix: str) -> int:
@@ -105,10 +123,13 @@ class Workbench:
         self.sessions = Sessions(self.store, max_age=timedelta(hours=1))
         self.pool = pool
         self.limits = LIMITS
+        self.memory = MemoryRules(large_bytes=1024 * MIB, grows=True)
 
     @property
     def runner(self) -> Runner:
-        return Runner(pool=self.pool, sessions=self.sessions, limits=self.limits)
+        return Runner(
+            pool=self.pool, sessions=self.sessions, limits=self.limits, memory=self.memory
+        )
 
     async def upload(
         self,
