@@ -13,6 +13,8 @@ from litestar import Litestar
 from api.app import create_app
 from api.bucket_setup import make_bucket_ready
 from api.celery_dispatch import connected_dispatcher
+from api.rate_limits import RateLimits
+from api.rate_store import connected_rate_store
 from api.settings import ApiSettings
 from storage.configuration import ConfigurationError, load_settings, unknown_variables
 from storage.s3 import S3ObjectStore
@@ -52,6 +54,7 @@ async def serve(settings: ApiSettings) -> None:
         connected_dispatcher(
             broker_url=settings.broker_url.get_secret_value(), result_url=settings.result_url
         ) as dispatcher,
+        connected_rate_store(settings.result_url) as rate_store,
         asyncio.TaskGroup() as background,
     ):
         bucket = background.create_task(make_bucket_ready(settings, store))
@@ -60,6 +63,7 @@ async def serve(settings: ApiSettings) -> None:
             store=store,
             sessions=Sessions(store, max_age=settings.session_max_age),
             dispatcher=dispatcher,
+            rate_limits=RateLimits(settings.rates, rate_store),
         )
         # Uvicorn stops on these, and raises them again when it has: that must not kill what
         # is still to be put away here.

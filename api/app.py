@@ -19,6 +19,7 @@ from api.dispatch import Dispatcher
 from api.error_handlers import EXCEPTION_HANDLERS
 from api.health import HealthCheck
 from api.profile import name_profile, require_profile
+from api.rate_limits import RateLimits, name_rate, require_rate
 from api.settings import ApiSettings
 from storage.ports import ObjectStore
 from storage.sessions import Sessions
@@ -32,11 +33,13 @@ def create_app(
     store: ObjectStore,
     sessions: Sessions,
     dispatcher: Dispatcher,
+    rate_limits: RateLimits | None = None,
 ) -> Litestar:
     """Build the app. Takes ports, so that a test can pass its own.
 
     Every route is served at `/` and at `/v1`; Litestar itself takes repeated and trailing
-    slashes for one (librechat-contract 7.3 and trap 46).
+    slashes for one (librechat-contract 7.3 and trap 46). Requests are counted where
+    `rate_limits` are given.
     """
     health = HealthCheck(store, dispatcher)
     given: dict[str, Any] = {
@@ -54,13 +57,13 @@ def create_app(
             "caller": Provide(_provide_caller),
             **{name: _provide(value) for name, value in given.items()},
         },
-        guards=[require_key, require_profile],
+        guards=[require_key, require_profile, require_rate],
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[name_profile],
+        before_send=[name_profile, name_rate],
         cors_config=CORSConfig(allow_origins=settings.allowed_origins),
         openapi_config=openapi_config(),
         plugins=[PydanticPlugin(exclude_unset=True)],
-        state=State({"keyring": Keyring(settings.api_keys)}),
+        state=State({"keyring": Keyring(settings.api_keys), "rate_limits": rate_limits}),
         logging_config=None,
     )
 

@@ -35,6 +35,7 @@ class ErrorBody(BaseModel):
     error: str = Field(description="A word or sentence that stays the same.")
     message: str | None = Field(default=None, description="What to do.")
     details: str | None = None
+    retry_after_seconds: int | None = Field(default=None, description="With status 429.")
 
 
 def _errors(**texts: str) -> dict[int, ResponseSpec]:
@@ -50,12 +51,14 @@ def _errors(**texts: str) -> dict[int, ResponseSpec]:
 _EVERYWHERE = {
     "_400": "Something in the request is missing or wrong; `error` says what.",
     "_401": "No key, or a wrong one.",
+    "_429": "Too many requests for now. Send it again after `Retry-After` seconds.",
     "_503": "A part of the service is down. Safe to send again after `Retry-After`.",
 }
 EXEC_ERRORS = _errors(
     **_EVERYWHERE,
+    _403="An input file is not for you.",
     _413="The program, its arguments or its input files are too large.",
-    _422="An input file is unknown, expired or not yours.",
+    _422="An input file is unknown or expired.",
     _502="The sandbox, or storage, failed during the run. Safe to send again.",
     _504="The run's turn came too late, or it took too long.",
 )
@@ -64,8 +67,16 @@ UPLOAD_ERRORS = _errors(
     _413="A file is too large. Nothing was stored.",
     _504="A file arrived too slowly. Nothing was stored.",
 )
-SESSION_ERRORS = _errors(**_EVERYWHERE, _404="No such session, or it has expired.")
-DOWNLOAD_ERRORS = _errors(**_EVERYWHERE, _404="No such file, or it has expired.")
+BATCH_ERRORS = _errors(
+    **_EVERYWHERE | {"_400": "No file could be stored: each says why, or `error` does."},
+    _413="The form is too large. Nothing was stored.",
+    _504="The form arrived too slowly. Nothing was stored.",
+)
+_FOREIGN = "The session is another user's, or was made for another kind, id or version."
+SESSION_ERRORS = _errors(
+    **_EVERYWHERE, _403=_FOREIGN, _404="No such session, or it has expired."
+)
+FILE_ERRORS = _errors(**_EVERYWHERE, _403=_FOREIGN, _404="No such file, or it has expired.")
 
 _TEXT = Schema(type=OpenAPIType.STRING)
 _ID = Schema(type=OpenAPIType.STRING, pattern="^[A-Za-z0-9_-]{21}$")
@@ -94,6 +105,9 @@ EXEC_BODY = Schema(
                 properties={
                     "id": _ID,
                     "storage_session_id": _ID,
+                    "kind": Schema(type=OpenAPIType.STRING, enum=["user", "agent", "skill"]),
+                    "resource_id": _TEXT,
+                    "version": Schema(type=OpenAPIType.INTEGER),
                     "name": Schema(
                         type=OpenAPIType.STRING,
                         max_length=256,
@@ -151,6 +165,25 @@ UPLOAD_BODY = Schema(
         "entity_id": _TEXT,
     },
 )
+BATCH_ANSWER_EXAMPLE = {
+    "message": "partial_success",
+    "storage_session_id": "BBBBBBBBBBBBBBBBBBBBB",
+    "session_id": "BBBBBBBBBBBBBBBBBBBBB",
+    "files": [
+        {
+            "status": "success",
+            "filename": "pdf-tools/SKILL.md",
+            "fileId": "kkkkkkkkkkkkkkkkkkkkk",
+        },
+        {
+            "status": "error",
+            "filename": "pdf-tools/huge.bin",
+            "error": "File size limit exceeded",
+        },
+    ],
+    "succeeded": 1,
+    "failed": 1,
+}
 UPLOAD_EXAMPLE = {"file": "(the bytes of reports/q1/data.csv)", "kind": "user"}
 UPLOAD_ANSWER_EXAMPLE = {
     "message": "success",
@@ -190,6 +223,14 @@ class UploadOperation(_DescribedOperation):
 
     def __post_init__(self) -> None:
         self.describe("multipart/form-data", UPLOAD_BODY, UPLOAD_EXAMPLE, UPLOAD_ANSWER_EXAMPLE)
+
+
+@dataclass
+class BatchOperation(_DescribedOperation):
+    """`POST /upload/batch`."""
+
+    def __post_init__(self) -> None:
+        self.describe("multipart/form-data", UPLOAD_BODY, UPLOAD_EXAMPLE, BATCH_ANSWER_EXAMPLE)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from litestar.status_codes import (
     HTTP_400_BAD_REQUEST,
     HTTP_401_UNAUTHORIZED,
+    HTTP_403_FORBIDDEN,
     HTTP_404_NOT_FOUND,
     HTTP_408_REQUEST_TIMEOUT,
     HTTP_413_REQUEST_ENTITY_TOO_LARGE,
@@ -55,7 +56,7 @@ class Answer(NamedTuple):
     message: str | None = None
     details: str | None = None
     retry_after_s: int | None = None
-    more: Mapping[str, str] = {}
+    more: Mapping[str, str | int] = {}
     """Further fields of the body."""
 
 
@@ -72,6 +73,13 @@ class BadRequestError(ApiError):
 
     def __init__(self, error: str, message: str | None = None) -> None:
         super().__init__(Answer(HTTP_400_BAD_REQUEST, error, message))
+
+
+class ForbiddenError(ApiError):
+    """What the client asks for exists, in its own tenant, and is not for it."""
+
+    def __init__(self, error: str, message: str) -> None:
+        super().__init__(Answer(HTTP_403_FORBIDDEN, error, message))
 
 
 class PayloadTooLargeError(ApiError):

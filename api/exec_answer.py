@@ -31,9 +31,21 @@ class ExecFile(BaseModel):
 class ArtifactTruncation(BaseModel):
     """Files that the program left behind and that were not kept."""
 
-    reasons: list[str]
+    reasons: list[str] = Field(
+        description="Why, of all of them: such as file_too_large or too_many_files."
+    )
     skipped_count: int
     skipped: list[str] = Field(description="At most 20 names.")
+
+
+class ArtifactDelivery(BaseModel):
+    """Files that the program left behind and that object storage refused."""
+
+    code: str
+    status: str = Field(description="partial, or failed if not one was stored.")
+    attempted: int
+    delivered: int
+    failed: int
 
 
 class ExecAnswer(BaseModel):
@@ -53,6 +65,7 @@ class ExecAnswer(BaseModel):
     wall_time: int | None = Field(description="Milliseconds.")
     deleted_files: list[str] = Field(default=[], description="Inputs that were removed.")
     artifact_truncation: ArtifactTruncation | None = None
+    artifact_delivery: ArtifactDelivery | None = None
 
     @classmethod
     def of(cls, session_id: str, result: Finished) -> "ExecAnswer":
@@ -72,9 +85,17 @@ class ExecAnswer(BaseModel):
             answer.deleted_files = list(result.deleted_files)
         if result.skipped_count:
             answer.artifact_truncation = ArtifactTruncation(
-                reasons=sorted({file.reason for file in result.skipped}),
+                reasons=sorted({*result.skip_reasons, *(one.reason for one in result.skipped)}),
                 skipped_count=result.skipped_count,
                 skipped=[file.name for file in result.skipped],
+            )
+        if result.delivery is not None:
+            answer.artifact_delivery = ArtifactDelivery(
+                code="artifact_delivery_failed",
+                status="partial" if result.delivery.delivered else "failed",
+                attempted=result.delivery.attempted,
+                delivered=result.delivery.delivered,
+                failed=result.delivery.failed,
             )
         return answer
 

@@ -8,6 +8,7 @@ import msgspec
 from api.errors import BadRequestError
 from api.json_object import NULL, decode, is_text, read_optional, read_text, size_bytes
 from api.names import check_file_name
+from api.scopes import RESOURCE_ID, AskedScope, check_kind, check_version
 from storage.records import ID_PATTERN
 
 MAX_REFERENCES = 255
@@ -15,10 +16,8 @@ MAX_REFERENCES = 255
 MAX_REFERENCES_BYTES = 1024 * 1024
 """Of JSON: 4 KiB a reference, ten times what clients send."""
 
-KINDS = ("skill", "agent", "user")
-
 SESSION_ID = re.compile(ID_PATTERN)
-RESOURCE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+KIND = re.compile("[a-z]{1,16}")
 
 
 class _Fields(msgspec.Struct):
@@ -38,8 +37,8 @@ class FileReferenceRequest:
 
     id: str
     session_id: str
-    entity_id: str | None
-    """To be echoed with the file."""
+    asked: AskedScope
+    """Whose it is; its `entity_id` is echoed with the file."""
 
 
 def read_references(field: msgspec.Raw) -> tuple[FileReferenceRequest, ...]:
@@ -61,20 +60,6 @@ def read_references(field: msgspec.Raw) -> tuple[FileReferenceRequest, ...]:
     return tuple(_reference(entry, index) for index, entry in enumerate(entries))
 
 
-def check_scope(kind: str | None, version: int | None, *, where: str = "") -> None:
-    """Check the kind of an owner against its version (librechat-contract 2.0).
-
-    Raises:
-        BadRequestError: They do not fit; the text begins with `where`.
-    """
-    if kind not in KINDS:
-        raise BadRequestError(f"{where}kind must be one of: {', '.join(KINDS)}")
-    if kind == "skill" and version is None:
-        raise BadRequestError(f"{where}version is required for kind: 'skill'")
-    if kind != "skill" and version is not None:
-        raise BadRequestError(f"{where}version is only valid for kind: 'skill'")
-
-
 def _reference(entry: msgspec.Raw, index: int) -> FileReferenceRequest:
     where = f"files[{index}]"
     if bytes(entry)[:1] != b"{":
@@ -94,11 +79,20 @@ def _reference(entry: msgspec.Raw, index: int) -> FileReferenceRequest:
     if name is None:
         raise BadRequestError(f"{where}.name must be a string")
     check_file_name(name)
-    kind = "user" if fields.kind == NULL else _matching(fields.kind, re.compile("[a-z]+"))
+    kind = None if fields.kind == NULL else _matching(fields.kind, KIND) or "none"
+    check_kind(kind, where=f"{where}.")
     problem = BadRequestError(f"{where}.version must be a number for kind: 'skill'")
-    check_scope(kind, read_optional(fields.version, int, problem), where=f"{where}.")
+    version = read_optional(fields.version, int, problem)
+    check_version(kind, is_given=version is not None, where=f"{where}.")
     return FileReferenceRequest(
-        id=file_id, session_id=session_id, entity_id=_matching(fields.entity_id, RESOURCE_ID)
+        id=file_id,
+        session_id=session_id,
+        asked=AskedScope(
+            kind=kind,
+            id=_matching(fields.resource_id, RESOURCE_ID),
+            version=version,
+            entity_id=_matching(fields.entity_id, RESOURCE_ID),
+        ),
     )
 
 

@@ -42,6 +42,33 @@ class NormalizedFile(BaseModel):
     read_only: bool = Field(default=False, description="Left out where it is false.")
 
 
+class ObjectMetadata(BaseModel):
+    """One file, as LibreChat asks whether it is still fresh (librechat-contract 2.7)."""
+
+    name: str = Field(description="Object key: `<session>/<file>.<ending>`.")
+    originalFilename: str = Field(  # noqa: N815 - the contract's key
+        description="The name it will have below /mnt/data."
+    )
+    size: int
+    lastModified: str  # noqa: N815 - the contract's key
+    etag: str
+    contentType: str  # noqa: N815 - the contract's key
+    readOnly: bool  # noqa: N815 - the contract's key
+
+    @classmethod
+    def of(cls, session_id: str, entry: FileEntry) -> "ObjectMetadata":
+        """Describe a file under the session that it was asked for under."""
+        return cls(
+            name=_object_name(session_id, entry),
+            originalFilename=entry.name,
+            size=entry.size_bytes,
+            lastModified=_javascript_date(entry.created_at),
+            etag=entry.etag,
+            contentType=entry.content_type,
+            readOnly=entry.read_only,
+        )
+
+
 Listing = list[str] | list[ListedFile] | list[NormalizedFile]
 
 
@@ -58,7 +85,12 @@ def list_files(record: SessionRecord, detail: str | None) -> Listing:
 
 
 def _object_name(session_id: str, entry: FileEntry) -> str:
-    """Clients take the file's id from it, as what lies between `/` and the first dot."""
+    """Name a file under the session that was asked, wherever its bytes are.
+
+    Clients take the file's id from it, as what lies between `/` and the first dot, and put
+    it together with the session they have asked; others look for a name that begins with
+    the session and the id they know. An inherited input is found under either session.
+    """
     ending = "." + PurePosixPath(entry.name).name.rpartition(".")[2]
     has_ending = "." in PurePosixPath(entry.name).name and _ENDING.fullmatch(ending)
     return f"{session_id}/{entry.id}{ending if has_ending else ''}"

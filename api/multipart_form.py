@@ -18,6 +18,8 @@ from api.errors import BadRequestError, PayloadTooLargeError
 
 MAX_PARTS = 250
 """200 files, which is what a batch may have (librechat-contract 6.1), and the fields."""
+MAX_BATCH_PARTS = 2_000
+"""Of a batch, whose files over the 200 are read and dropped."""
 MAX_FIELD_BYTES = 8 * 1024
 MAX_BOUNDARY_CHARS = 200
 """RFC 2046 allows 70. The parser searches every byte for it."""
@@ -27,6 +29,9 @@ PIECE_BYTES = 256 * 1024
 _EXTENDED_NAME = re.compile(
     r"""filename\*\s*=\s*"?(utf-8|iso-8859-1)'[^']*'([^;"\s]*)"?""", re.IGNORECASE
 )
+_QUOTES_WITHIN = re.compile(r"""\bfilename="([^"\\]*"[^;"\s\\][^;\\]*)"\s*(?:;|$)""")
+"""A name with bare quotation marks in it. The npm package `form-data` 4.0.4, which LibreChat
+uploads with, does not escape them; read by the book such a name would end at the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,7 @@ def boundary_of(content_type: str) -> str:
 
 
 async def form_parts(
-    body: AsyncIterator[bytes], boundary: str
+    body: AsyncIterator[bytes], boundary: str, *, max_parts: int = MAX_PARTS
 ) -> AsyncGenerator[FormField | FilePart, None]:
     """Yield the parts of a form in their order.
 
@@ -76,7 +81,7 @@ async def form_parts(
         PayloadTooLargeError: It has too many parts, or oversized fields or headers.
         Exception: Whatever `body` raises passes through.
     """
-    async with aclosing(_events(body, boundary)) as events:
+    async with aclosing(_events(body, boundary, max_parts)) as events:
         async for segment in events:
             if not isinstance(segment, MultipartSegment):
                 continue  # The rest of a file that the reader did not want whole.
@@ -92,11 +97,11 @@ async def form_parts(
 
 
 async def _events(
-    body: AsyncIterator[bytes], boundary: str
+    body: AsyncIterator[bytes], boundary: str, max_parts: int
 ) -> AsyncGenerator[MultipartSegment | bytes | None, None]:
     """Yield a segment's head, its bytes in pieces, then None; and so for each."""
     try:
-        with PushMultipartParser(boundary, max_segment_count=MAX_PARTS) as parser:
+        with PushMultipartParser(boundary, max_segment_count=max_parts) as parser:
             async for chunk in body:
                 for start in range(0, len(chunk), PIECE_BYTES):
                     for event in parser.parse(chunk[start : start + PIECE_BYTES]):
@@ -104,7 +109,7 @@ async def _events(
     except ParserLimitReached as fault:
         raise PayloadTooLargeError(
             "Form is too large",
-            f"{fault}. A form may have {MAX_PARTS} parts with short headers.",
+            f"{fault}. A form may have {max_parts} parts with short headers.",
         ) from fault
     except MultipartError as fault:
         raise BadRequestError(f"Malformed multipart form: {fault.args[0]}") from fault
@@ -141,6 +146,8 @@ def _filename(segment: MultipartSegment) -> str | None:
     if extended := _EXTENDED_NAME.search(disposition):
         charset, encoded = extended.groups()
         return _unquoted(encoded, charset) or encoded
+    if quoted := _QUOTES_WITHIN.search(disposition):
+        return _unquoted(quoted[1], "utf-8") or quoted[1]
     if segment.filename is None:
         return None
     return _unquoted(segment.filename, "utf-8") or segment.filename

@@ -2,10 +2,12 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from api.rates import Rate, parse_rate
 from storage.settings import StorageSettings
 
 WELL_KNOWN_KEY = "code-command-dev-key"
@@ -53,6 +55,15 @@ class ApiSettings(StorageSettings):
     queue_timeout: float = Field(60, gt=0, le=3600)
     """Longest wait of a run for its turn, seconds, on top of `code_exec_timeout`."""
 
+    rate_limit_exec: str = "20/30s"
+    """How many runs a user may ask for in what time, or `off` (`api.rates.parse_rate`)."""
+    rate_limit_upload: str = "30/5m"
+    """Likewise, uploads; a batch is one."""
+    rate_limit_download: str = "60/1m"
+    """Likewise, downloads, and questions about them."""
+    rate_limit_list: str = "120/1m"
+    """Likewise, listings of a session and questions about a stored file."""
+
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     result_backend_url: SecretStr | None = None
     """Redis or Valkey; `broker_url` where that is one."""
@@ -64,6 +75,14 @@ class ApiSettings(StorageSettings):
         for part in _parts(value):
             if not re.fullmatch(r"\*|(https?://)?[A-Za-z0-9.*:\[\]-]+", part):
                 raise ValueError(f"{part!r} is neither a port, a host nor an origin")
+        return value
+
+    @field_validator(
+        "rate_limit_exec", "rate_limit_upload", "rate_limit_download", "rate_limit_list"
+    )
+    @classmethod
+    def _rates_are_rates(cls, value: str) -> str:
+        parse_rate(value)
         return value
 
     @model_validator(mode="after")
@@ -123,6 +142,16 @@ class ApiSettings(StorageSettings):
             else:
                 origins += [f"http://{host}", f"https://{host}"]
         return origins
+
+    @property
+    def rates(self) -> Mapping[str, Rate | None]:
+        """The rate of each of `api.rates.BUCKETS`; `None` is no limit."""
+        return {
+            "exec": parse_rate(self.rate_limit_exec),
+            "upload": parse_rate(self.rate_limit_upload),
+            "download": parse_rate(self.rate_limit_download),
+            "list": parse_rate(self.rate_limit_list),
+        }
 
     @property
     def result_url(self) -> str:

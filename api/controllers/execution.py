@@ -15,6 +15,7 @@ from api.exec_answer import ExecAnswer
 from api.exec_request import ExecFields, check_exec_request
 from api.inputs import find_inputs
 from api.json_object import read_json_object
+from api.rate_limits import RATE_BUCKET
 from api.runs import run_while_connected
 from api.settings import ApiSettings
 from executor.messages import RunRequest
@@ -33,6 +34,7 @@ class ExecutionController(Controller):
         operation_class=ExecOperation,
         responses=EXEC_ERRORS,
         summary="Run a program in a fresh sandbox",
+        opt={RATE_BUCKET: "exec"},
     )
     async def execute(
         self,
@@ -55,7 +57,7 @@ class ExecutionController(Controller):
             language=wanted.language,
             code=wanted.code,
             args=wanted.args,
-            inputs=await find_inputs(sessions, caller.tenant, wanted.files),
+            inputs=await find_inputs(sessions, caller, wanted.files),
             memory_class=caller.memory_class,
             deadline=time.time() + settings.run_timeout_s,
         )

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from api.app import create_app
 from api.dispatch import Dispatcher, Readiness
+from api.rate_limits import RateLimits
 from api.settings import ApiSettings
 from executor.messages import ExecutorStatus, Finished, RunReport, RunRequest
 from storage.errors import StorageUnavailableError
@@ -122,6 +123,18 @@ class FailingStore(ObjectStore):
         return await self.memory.read(key, max_bytes=max_bytes)
 
     @override
+    async def update(
+        self, key: str, change: Callable[[bytes], bytes], *, max_bytes: int
+    ) -> None:
+        self._stand()
+        await self.memory.update(key, change, max_bytes=max_bytes)
+
+    @override
+    async def delete(self, key: str) -> None:
+        self._stand()
+        await self.memory.delete(key)
+
+    @override
     async def delete_prefix(self, prefix: str) -> int:
         self._stand()
         return await self.memory.delete_prefix(prefix)
@@ -199,12 +212,20 @@ def make_settings(**more: Any) -> ApiSettings:
     )
 
 
-def make_service(settings: ApiSettings | None = None) -> Service:
+def make_service(
+    settings: ApiSettings | None = None, *, rate_limits: RateLimits | None = None
+) -> Service:
     settings = settings or make_settings()
     store, dispatcher, clock = FailingStore(), FakeDispatcher(), Clock()
     sessions = Sessions(store, max_age=settings.session_max_age, clock=clock)
     return Service(
-        create_app(settings, store=store, sessions=sessions, dispatcher=dispatcher),
+        create_app(
+            settings,
+            store=store,
+            sessions=sessions,
+            dispatcher=dispatcher,
+            rate_limits=rate_limits,
+        ),
         store,
         sessions,
         dispatcher,

@@ -8,17 +8,23 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from api.caller import Caller
+from api.errors import ForbiddenError
+from api.file_references import FileReferenceRequest
+from api.inputs import find_inputs
+from api.scopes import AskedScope
 from storage.records import FileEntry, FileReference, SessionRecord
 from tests.api.service import OTHER_TENANT, TENANT, UNKNOWN_ID, Service
 
 Client = TestClient[Litestar]
 
 
-def upload(client: Client, *names: str) -> list[dict[str, str]]:
+def upload(client: Client, *names: str, **fields: str) -> list[dict[str, str]]:
     """Upload a file per name, each into a session of its own; return their references."""
     references: list[dict[str, str]] = []
     for name in names:
-        answer = client.post("/upload", files={"file": (name, b"content")}).json()
+        files = {"file": (name, b"content")}
+        answer = client.post("/upload", files=files, data=fields).json()
         references.append(
             {
                 "id": answer["files"][0]["fileId"],
@@ -33,15 +39,22 @@ def run(client: Client, files: list[dict[str, Any]]) -> Any:
     return client.post("/exec", json={"lang": "py", "code": "1", "files": files})
 
 
-def save_execution(service: Service, entry: FileEntry) -> str:
-    """Record an execution that ended with `entry`; return its session id."""
+def find(service: Service, file: dict[str, str]) -> FileEntry:
+    return anyio.run(service.sessions.find_file, TENANT, file["storage_session_id"], file["id"])
+
+
+def save_execution(
+    service: Service, *files: FileEntry, inputs: tuple[FileEntry, ...] = ()
+) -> str:
+    """Record an execution that ended with `files`; return its session id."""
     session_id = "E" * 21
     record = SessionRecord(
         session_id=session_id,
         origin="execution",
         user="somebody",
         created_at=service.clock.now,
-        files=(entry,),
+        files=files,
+        inputs=inputs,
     )
     anyio.run(service.sessions.save, TENANT, record)
     return session_id
@@ -74,7 +87,8 @@ class TestFinding:
     def test_the_newest_form_of_a_reference_is_understood(
         self, client: Client, service: Service
     ) -> None:
-        (file,) = upload(client, "SKILL.md")
+        fields = {"kind": "skill", "id": "64b0", "version": "3"}
+        (file,) = upload(client, "SKILL.md", **fields)
         extras = {"resource_id": "64b0", "kind": "skill", "version": 3, "entity_id": "agent_1"}
 
         assert run(client, [{**file, **extras}]).status_code == 200
@@ -85,9 +99,7 @@ class TestFinding:
     ) -> None:
         """Older clients send it back with the execution's id (trap 3)."""
         (file,) = upload(client, "data.csv")
-        entry = anyio.run(
-            service.sessions.find_file, TENANT, file["storage_session_id"], file["id"]
-        )
+        entry = find(service, file)
         session_id = save_execution(service, entry.model_copy(update={"inherited": True}))
 
         answer = run(client, [{**file, "storage_session_id": session_id}])
@@ -96,13 +108,39 @@ class TestFinding:
         (found,) = service.dispatcher.request.inputs
         assert found == entry
 
+    def test_so_is_one_that_the_execution_changed_or_removed(
+        self, client: Client, service: Service
+    ) -> None:
+        """Trap 3, and librechat-contract 7.3, item 5."""
+        (file,) = upload(client, "data.csv")
+        entry = find(service, file)
+        session_id = save_execution(service, inputs=(entry,))
+
+        answer = run(client, [{**file, "storage_session_id": session_id}])
+
+        assert answer.status_code == 200
+        assert service.dispatcher.request.inputs == (entry,)
+        path = f"/download/{session_id}/{file['id']}"
+        assert client.get(path).content == b"content"
+        assert client.get(f"/files/{session_id}").json() == []
+
+    def test_what_was_deleted_where_it_lay_is_not_found_elsewhere(
+        self, client: Client, service: Service
+    ) -> None:
+        (file,) = upload(client, "data.csv")
+        session_id = save_execution(service, find(service, file))
+        client.delete(f"/files/{file['storage_session_id']}/{file['id']}")
+
+        answer = run(client, [{**file, "storage_session_id": session_id}])
+
+        assert answer.status_code == 422
+        assert client.head(f"/download/{session_id}/{file['id']}").status_code == 404
+
     def test_what_became_of_a_file_earlier_is_forgotten(
         self, client: Client, service: Service
     ) -> None:
         (file,) = upload(client, "data.csv")
-        entry = anyio.run(
-            service.sessions.find_file, TENANT, file["storage_session_id"], file["id"]
-        )
+        entry = find(service, file)
         old = FileReference(id=UNKNOWN_ID, storage_session_id=UNKNOWN_ID)
         session_id = save_execution(service, entry.model_copy(update={"modified_from": old}))
 
@@ -221,3 +259,140 @@ class TestDestinations:
 
     def test_names_that_only_begin_alike_are_fine(self, client: Client) -> None:
         assert run(client, upload(client, "a", "ab/c", "a.b", "b/a")).status_code == 200
+
+
+class TestFolderMarkers:
+    """Empty folders survive as files that no client refers to (librechat-contract 3.5)."""
+
+    def execution(self, service: Service, client: Client, *names: str) -> dict[str, str]:
+        """Record an execution that ended with `names`; return a reference to the first."""
+        entries = [find(service, file) for file in upload(client, *names)]
+        session_id = save_execution(service, *entries)
+        first = entries[0]
+        return {"id": first.id, "storage_session_id": session_id, "name": first.name}
+
+    def test_they_come_along_after_the_inputs(self, client: Client, service: Service) -> None:
+        """Trap 49."""
+        file = self.execution(service, client, "a.csv", "b/.dirkeep", "other.csv", ".dirkeep")
+
+        run(client, [file])
+
+        names = [entry.name for entry in service.dispatcher.request.inputs]
+        assert names == ["a.csv", "b/.dirkeep"]
+
+    def test_one_that_is_referred_to_is_there_once(
+        self, client: Client, service: Service
+    ) -> None:
+        file = self.execution(service, client, "b/.dirkeep")
+
+        run(client, [file])
+
+        assert [entry.name for entry in service.dispatcher.request.inputs] == ["b/.dirkeep"]
+
+    @pytest.mark.parametrize("name", ["b", "b/.dirkeep", "b/.dirkeep/c"])
+    def test_one_in_the_way_of_an_input_is_left_out(
+        self, client: Client, service: Service, name: str
+    ) -> None:
+        file = self.execution(service, client, "a.csv", "b/.dirkeep")
+        (other,) = upload(client, name)
+
+        answer = run(client, [file, other])
+
+        assert answer.status_code == 200
+        inputs = service.dispatcher.request.inputs
+        assert [entry.name for entry in inputs] == ["a.csv", name]
+        assert inputs[1].id == other["id"]
+
+    def test_there_are_never_more_than_256_inputs(
+        self, client: Client, service: Service
+    ) -> None:
+        parts = [("file", (f"{number}.csv", b"")) for number in range(240)]
+        answer = client.post("/upload", files=parts).json()
+        files = [
+            {
+                "id": file["fileId"],
+                "session_id": answer["session_id"],
+                "name": file["filename"],
+            }
+            for file in answer["files"]
+        ]
+        marker = find(service, upload(client, "x/.dirkeep")[0])
+        markers = [marker.model_copy(update={"name": f"{n}/.dirkeep"}) for n in range(30)]
+        execution = save_execution(service, find(service, upload(client, "a")[0]), *markers)
+        record = anyio.run(service.sessions.load, TENANT, execution)
+        first = {"id": record.files[0].id, "session_id": execution, "name": "a"}
+
+        assert run(client, [first, *files]).status_code == 200
+
+        assert len(service.dispatcher.request.inputs) == 255
+
+
+class TestScopes:
+    """What may be used as an input by whom (librechat-contract 2.2 and 3.2)."""
+
+    SKILL = {"kind": "skill", "id": "s1", "version": "2"}  # noqa: RUF012 - never changed
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"kind": "skill", "resource_id": "s1", "version": 2},
+            {},
+            {"entity_id": "anything"},
+        ],
+    )
+    def test_what_fits_is_let_in(self, client: Client, said: dict[str, Any]) -> None:
+        (file,) = upload(client, "SKILL.md", **self.SKILL)
+
+        assert run(client, [{**file, **said}]).status_code == 200
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"kind": "skill", "resource_id": "s2", "version": 2},
+            {"kind": "skill", "resource_id": "s1", "version": 3},
+            {"kind": "agent", "resource_id": "s1"},
+            {"kind": "user", "resource_id": "s1"},
+        ],
+    )
+    def test_what_does_not_fit_is_forbidden(
+        self, client: Client, service: Service, said: dict[str, Any]
+    ) -> None:
+        (file,) = upload(client, "SKILL.md", **self.SKILL)
+
+        answer = run(client, [{**file, **said}])
+
+        assert answer.status_code == 403
+        assert answer.json()["error"] == "Unauthorized file reference"
+        assert service.dispatcher.requests == []
+
+    def test_a_users_resource_id_is_compared_with_nothing(self, client: Client) -> None:
+        """The client puts the file's own id there."""
+        (file,) = upload(client, "data.csv", kind="user", id="64b0")
+
+        answer = run(client, [{**file, "kind": "user", "resource_id": file["id"]}])
+
+        assert answer.status_code == 200
+
+    def test_of_several_refusals_the_first_references_is_told(self, client: Client) -> None:
+        (skill,) = upload(client, "SKILL.md", **self.SKILL)
+        (unknown,) = upload(client, "data.csv")
+        forbidden = {**skill, "kind": "user"}
+        unknown["storage_session_id"] = UNKNOWN_ID
+
+        assert run(client, [forbidden, unknown]).status_code == 403
+        assert run(client, [unknown, forbidden]).status_code == 422
+
+    @pytest.mark.anyio
+    async def test_another_proven_users_file_is_forbidden_and_the_own_is_found(
+        self, service: Service
+    ) -> None:
+        entry = await service.store_file("data.csv")  # Made by "somebody".
+        reference = FileReferenceRequest(
+            id=entry.id, session_id=entry.storage_session_id, asked=AskedScope(kind="user")
+        )
+        owner = Caller(tenant=TENANT, user="somebody", user_is_proven=True)
+        other = Caller(tenant=TENANT, user="somebody-else", user_is_proven=True)
+
+        assert await find_inputs(service.sessions, owner, [reference]) == (entry,)
+        with pytest.raises(ForbiddenError, match="Unauthorized file reference"):
+            await find_inputs(service.sessions, other, [reference])

@@ -174,7 +174,7 @@ class TestWrongTypes:
 
 
 class TestLanguage:
-    @pytest.mark.parametrize("lang", ["js", "cobol", "py ", "../py", "py\0"])
+    @pytest.mark.parametrize("lang", ["brainfuck", "cobol", "py ", "../py", "py\0"])
     def test_an_unknown_one_is_named(self, client: Client, lang: str) -> None:
         assert refusal(client, lang=lang) == f"Unsupported language: {lang}"
 

@@ -141,7 +141,9 @@ class TestListing:
         assert entry["storage_session_id"] == session_id
         assert client.get(f"/download/{EXECUTION}/{file_id}").content == b"content"
 
-    @pytest.mark.parametrize("query", ["kind=user&id=x", "entity_id=agent_1", "kind=user"])
+    @pytest.mark.parametrize(
+        "query", ["kind=user&id=x", "entity_id=agent_1", "kind=user", "kind=&id=&version="]
+    )
     def test_a_scope_may_be_named(self, client: Client, query: str) -> None:
         """Trap 21: it may also be left out, as in the other tests."""
         session_id, _ = upload(client, "a")
@@ -276,6 +278,8 @@ class TestDeleting:
 ROUTES = [
     ("GET", "/files/{session}", "Session not found"),
     ("GET", "/download/{session}/{file}", "File not found"),
+    ("GET", "/sessions/{session}/objects/{file}", "File not found"),
+    ("DELETE", "/files/{session}/{file}", "File not found"),
     ("DELETE", "/sessions/{session}", "Session not found"),
 ]
 
@@ -332,7 +336,7 @@ class TestNobodysAndOthers:
     ) -> None:
         answer = client.request(method, route.format(session=bad, file=UNKNOWN_ID))
 
-        assert answer.status_code in {400, 404}
+        assert answer.status_code in {400, 404, 405}
         if "%2f" not in bad:  # That is a slash, so the path is another one.
             assert answer.status_code == 400
             assert answer.json()["error"] == "Bad request"
@@ -346,6 +350,8 @@ class TestNobodysAndOthers:
         ("GET", "/files/{0}", "Error fetching file information"),
         ("GET", "/download/{0}/{0}", "Error downloading file"),
         ("HEAD", "/download/{0}/{0}", ""),
+        ("GET", "/sessions/{0}/objects/{0}", "Error fetching object metadata"),
+        ("DELETE", "/files/{0}/{0}", "Error deleting file"),
         ("DELETE", "/sessions/{0}", "Error deleting session"),
     ],
 )

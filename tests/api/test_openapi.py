@@ -26,7 +26,10 @@ class TestDescription:
         assert operations == {
             ("/exec", "post"),
             ("/upload", "post"),
+            ("/upload/batch", "post"),
             ("/files/{session_id}", "get"),
+            ("/files/{session_id}/{file_id}", "delete"),
+            ("/sessions/{session_id}/objects/{file_id}", "get"),
             ("/download/{session_id}/{file_id}", "get"),
             ("/download/{session_id}/{file_id}", "head"),
             ("/sessions/{session_id}", "delete"),
@@ -44,7 +47,7 @@ class TestDescription:
         assert schema["components"]["securitySchemes"]["key"]["name"] == "X-API-Key"
         assert schema["paths"]["/health"]["get"]["security"] == [{}]
 
-    @pytest.mark.parametrize("path", ["/exec", "/upload"])
+    @pytest.mark.parametrize("path", ["/exec", "/upload", "/upload/batch"])
     def test_request_and_answer_have_examples(self, schema: dict[str, Any], path: str) -> None:
         operation = schema["paths"][path]["post"]
 

@@ -7,7 +7,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from api.uploads import scope_of
+from api.scopes import read_scope
 from storage.ids import is_id
 from storage.records import FileEntry, Scope, SessionRecord
 from tests.api.service import (
@@ -136,7 +136,7 @@ class TestFields:
         assert record.scope == Scope(kind="user", entity_id="agent_x")
 
     def test_the_id_of_a_user_comes_from_the_credentials(self) -> None:
-        assert scope_of({"kind": "user", "id": "somebody-else"}).id is None
+        assert read_scope({"kind": "user", "id": "somebody-else"}).recorded() == Scope()
 
     @pytest.mark.parametrize(
         ("fields", "error"),
@@ -188,6 +188,8 @@ class TestNames:
             ("filename*=utf-8'en'nur%2Fdies.csv", "nur/dies.csv"),
             ("filename*=ISO-8859-1''%DC.csv", "Ü.csv"),
             ('filename="with \\"quotes\\".csv"', 'with "quotes".csv'),
+            # As form-data 4.0.4 writes it.
+            ('filename="with "bare quotes".csv"', 'with "bare quotes".csv'),
             ('filename="a/b/c.txt"', "a/b/c.txt"),
         ],
     )
@@ -304,14 +306,34 @@ class TestBadForms:
     @pytest.mark.parametrize(
         "parts", [(), (field_part("kind", "user"),), (field_part("file", "text"),)]
     )
-    def test_a_form_without_a_file_says_how_to_send_one(
+    def test_a_form_without_a_file_makes_an_empty_session(
         self, client: Client, parts: tuple[str, ...]
     ) -> None:
         answer = post(client, *parts)
 
+        assert answer.status_code == 200
+        assert answer.json()["message"] == "success"
+        assert answer.json()["files"] == []
+        listing = client.get(f"/files/{answer.json()['session_id']}")
+        assert (listing.status_code, listing.json()) == (200, [])
+
+    @pytest.mark.parametrize(
+        ("names", "error"),
+        [
+            (("a", "a"), 'files contains duplicate destination "a"'),
+            (("a/b", "a"), 'files contains conflicting destinations "a" and "a/b"'),
+            (("a", "a/b/c"), 'files contains conflicting destinations "a" and "a/b/c"'),
+        ],
+    )
+    def test_files_that_cannot_lie_beside_each_other_are_refused(
+        self, client: Client, service: Service, names: tuple[str, ...], error: str
+    ) -> None:
+        """Else every run that is given them would be."""
+        answer = post(client, *map(file_part, names))
+
         assert answer.status_code == 400
-        assert answer.json()["error"] == "No file provided"
-        assert "curl -F" in answer.json()["message"]
+        assert answer.json()["error"] == error
+        assert anyio.run(service.store.delete_prefix, f"{TENANT}/") == 0
 
 
 class TestSize:

@@ -1,0 +1,192 @@
+"""File names through HTTP and back: what goes in comes out, or is refused with a reason."""
+
+import unicodedata
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from tests.api.service import FORM, Service, make_client, make_service, multipart
+
+Client = TestClient[Litestar]
+
+AWKWARD = st.sampled_from(
+    [
+        *"%\"';:=<>|?*&#+~$`!@^(){}[], .-_",
+        "%41",
+        "%2F",
+        "%25",
+        "..",
+        "/",
+        "//",
+        "./",
+        "\\",
+        "\0",
+        "\r\n",
+        "\t",
+        "\x7f",
+        "\x85",
+        "\u202e",
+        "\u2066",
+        "\u200b",
+        "\u2028",
+        "\ufeff",
+        "e\u0301",
+        "é",
+        "ß",
+        "İ",
+        "数据",
+        "🙂",
+        "CON",
+        "x" * 100,
+    ]
+)
+NAMES = st.one_of(
+    st.text(max_size=40),
+    st.lists(st.one_of(AWKWARD, st.text(max_size=5)), max_size=8).map("".join),
+    st.lists(st.text("ab.", min_size=1, max_size=3), min_size=1, max_size=12).map("/".join),
+    st.integers(240, 270).map(lambda length: "n" * length),
+    st.integers(80, 90).map(lambda length: "数" * length),
+)
+
+REASONS = (
+    "must not be empty",
+    "must not exceed 256 characters",
+    "contains invalid path characters",
+    "must be a relative path",
+    "must not contain empty, current, or parent path segments",
+    "must be canonical and file-like",
+    "exceeds maximum nesting depth of 10",
+)
+
+
+def is_canonical(name: str) -> bool:
+    """Say what the contract lets be a name, in other words than the code has (2.2)."""
+    steps = name.split("/")
+    return (
+        0 < len(name) <= 256
+        and len(steps) <= 10
+        and all(step not in {"", ".", ".."} for step in steps)
+        and all(len(step.encode()) <= 255 for step in steps)
+        and not any(unicodedata.category(letter) == "Cc" for letter in name)
+        and not set(name) & set("\\\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    )
+
+
+def post(client: Client, disposition: str) -> Any:
+    part = f'Content-Disposition: form-data; name="file"; {disposition}\r\n\r\nx'
+    return client.post("/upload", content=multipart(part), headers=FORM)
+
+
+def check_everywhere(client: Client, service: Service, answer: Any, name: str) -> None:
+    """Hold what every route says the file is called against what it was uploaded as."""
+    if not is_canonical(name):
+        assert answer.status_code == 400
+        assert answer.json()["error"] in {f"files[].name {reason}" for reason in REASONS}
+        return
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    (file,) = body["files"]
+    session_id, file_id = body["session_id"], file["fileId"]
+    (listed,) = client.get(f"/files/{session_id}?detail=full").json()
+    (newest,) = client.get(f"/files/{session_id}?detail=normalized").json()
+    described = client.get(f"/sessions/{session_id}/objects/{file_id}").json()
+    reference = {"id": file_id, "session_id": session_id, "name": name}
+    run = client.post("/exec", json={"lang": "py", "code": "1", "files": [reference]})
+    assert run.status_code == 200, run.text
+    (destination,) = service.dispatcher.requests.pop().inputs
+    header = client.head(f"/download/{session_id}/{file_id}").headers["content-disposition"]
+    assert header.isascii()
+    assert header.isprintable()
+    assert {
+        file["filename"],
+        listed["metadata"]["original-filename"],
+        newest["name"],
+        described["originalFilename"],
+        destination.name,
+        unquote(header.removeprefix("attachment; filename*=UTF-8''"), errors="strict"),
+    } == {name}
+    for key in (listed["name"], described["name"]):
+        assert key.startswith(f"{session_id}/{file_id}")
+        assert key.isascii()
+        assert key.partition("/")[2].partition(".")[0] == file_id
+
+
+@pytest.fixture(scope="module")
+def used_service() -> Service:
+    return make_service()
+
+
+@pytest.fixture(scope="module")
+def used_client(used_service: Service) -> Client:
+    return make_client(used_service)
+
+
+often = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@often
+@given(name=NAMES)
+@example("e\u0301.csv")
+@example("a. ")
+@example("trailing.")
+@example(" leading")
+@example("a\u202egnp.exe")
+@example("100%.csv")
+@example("100%41.csv")
+def test_a_name_that_is_percent_encoded(
+    used_client: Client, used_service: Service, name: str
+) -> None:
+    answer = post(used_client, f'filename="{quote(name, safe="/")}"')
+
+    check_everywhere(used_client, used_service, answer, name)
+
+
+@often
+@given(name=NAMES)
+@example("e\u0301.csv")
+@example('a"b;c.csv')
+def test_a_name_as_rfc_5987_has_it(
+    used_client: Client, used_service: Service, name: str
+) -> None:
+    answer = post(used_client, f"filename=\"other\"; filename*=UTF-8''{quote(name, safe='')}")
+
+    check_everywhere(used_client, used_service, answer, name)
+
+
+@often
+@given(
+    name=NAMES.filter(lambda name: not set(name) & set('%"\\\r\n\0\x7f') and name.isprintable())
+)
+@example("données 数据/e\u0301 (1).csv")
+@example("a. ")
+@example("'single'")
+def test_a_name_as_it_is(used_client: Client, used_service: Service, name: str) -> None:
+    """Most clients escape nothing but quotes and line breaks."""
+    answer = post(used_client, f'filename="{name}"')
+
+    check_everywhere(used_client, used_service, answer, name)
+
+
+@often
+@given(raw=st.binary(max_size=60))
+def test_a_header_of_any_bytes_is_a_name_or_a_bad_request(
+    used_client: Client, raw: bytes
+) -> None:
+    part = b'Content-Disposition: form-data; name="file"; filename="' + raw + b'"\r\n\r\nx'
+
+    answer = used_client.post("/upload", content=multipart(part), headers=FORM)
+
+    assert answer.status_code in {200, 400, 413}
+    if answer.status_code == 200:
+        assert all(is_canonical(file["filename"]) for file in answer.json()["files"])
+    else:
+        assert isinstance(answer.json()["error"], str)
