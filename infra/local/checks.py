@@ -13,6 +13,7 @@ from infra.local import apt
 from infra.local.config import CHECKOUT, DEFAULT_SANDBOX_IMAGE
 from infra.local.console import Console
 from infra.local.engine_setup import ensure_engine
+from infra.local.errors import LocalError
 from infra.local.image import ensure_base_image, ensure_sandbox_image
 from infra.local.supervisor import Supervisor
 
@@ -82,6 +83,7 @@ def run_tests(
     Raises:
         LocalError: What the tests need cannot be set up.
     """
+    clients = _install_clients() if with_docker else None
     lint_code = check(console, checks)
     if lint_code != 0:
         console.say("running the tests all the same; the whole counts as failed")
@@ -92,9 +94,36 @@ def run_tests(
         selection = () if with_docker else ("-m", "not docker")
         if with_docker:
             _set_up_sandboxes(supervisor, console, work_dir)
+        if clients is not None:
+            _await_clients(clients, console)
         command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
         test_code = _run_patiently(command, _test_environment(work_dir))
     return test_code or lint_code
+
+
+def _install_clients() -> "subprocess.Popen[str]":
+    """Begin to install LibreChat's clients, which tests/e2e drives; it takes a minute."""
+    return subprocess.Popen(
+        (sys.executable, "-P", "-m", "infra.local.clients"),
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _await_clients(installation: "subprocess.Popen[str]", console: Console) -> None:
+    """Wait for the clients. Without them tests/e2e would fail one by one.
+
+    Raises:
+        LocalError: They cannot be installed.
+    """
+    console.say("waiting for LibreChat's clients from npm")
+    _, complaint = installation.communicate()
+    if installation.returncode != 0:
+        raise LocalError(complaint.strip())
+    console.done("LibreChat's clients are there")
 
 
 def _run_patiently(command: tuple[str, ...], environment: dict[str, str]) -> int:

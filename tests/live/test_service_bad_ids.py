@@ -27,6 +27,8 @@ class TestIds:
             caller.http.get(f"/files/{bad}"),
             caller.http.get(f"/download/{bad}/{notes.id}"),
             caller.http.get(f"/download/{notes.session_id}/{bad}"),
+            caller.http.get(f"/sessions/{notes.session_id}/objects/{bad}"),
+            caller.http.delete(f"/files/{bad}/{notes.id}"),
             caller.http.delete(f"/sessions/{bad}"),
         ):
             assert error(answer, 400) == "Bad request"
@@ -45,6 +47,9 @@ class TestIds:
                 "details": "The file may have expired or does not exist",
             }
             assert caller.http.head(f"/download/{path}").status_code == 404
+            assert error(caller.http.delete(f"/files/{path}"), 404) == "File not found"
+            described = "/sessions/{}/objects/{}".format(*path.split("/"))
+            assert error(caller.http.get(described), 404) == "File not found"
 
     def test_an_unknown_route_or_method_is_told(self, caller: Caller) -> None:
         assert error(caller.http.get("/nowhere"), 404) == "Not found"

@@ -48,10 +48,22 @@ class TestUploads:
 
         assert refused.startswith("files[].name ")
 
-    def test_a_form_without_a_file_is_refused(self, caller: Caller) -> None:
-        answer = post_part(caller, 'form-data; name="kind"', b"user")
+    def test_a_batch_without_a_file_is_refused(self, caller: Caller) -> None:
+        answer = caller.http.post("/upload/batch", files={"kind": (None, b"user")})
 
-        assert error(answer, 400) == "No file provided"
+        assert error(answer, 400) == "No files provided"
+
+    def test_a_batch_of_refused_files_is_refused(self, caller: Caller) -> None:
+        parts = [("file", ("../a", b"1")), ("file", ("large.bin", bytes(50 * MIB + 1)))]
+
+        answer = caller.http.post("/upload/batch", files=parts)
+
+        assert answer.status_code == 400
+        assert answer.json()["message"] == "error"
+        assert [file["error"] for file in answer.json()["files"]] == [
+            "files[].name must not contain empty, current, or parent path segments",
+            "File size limit exceeded",
+        ]
 
     @pytest.mark.parametrize(
         ("content_type", "body"),

@@ -71,7 +71,10 @@ def standing_still(service: RunningService) -> Iterator[StandingStill]:
 class TestFullDisk:
     def test_it_is_told_and_what_needs_no_space_goes_on(self, crowded: Crowded) -> None:
         assert outage(crowded.upload) == "Error uploading files"
-        assert outage(crowded.run_with_files) == "session_input_source_failed"
+        told = crowded.run_with_files.json()["artifact_delivery"]
+        assert (told["status"], told["delivered"]) == ("failed", 0)
+        assert "lost, because storage failed" in crowded.run_with_files.json()["stderr"]
+        assert crowded.run_with_files.json()["files"] == []
         assert crowded.run_without.json()["stdout"] == "1\n"
         assert crowded.download.content == bytes(1 << 20)
 

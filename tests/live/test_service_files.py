@@ -1,6 +1,7 @@
 """Files of one run are inputs of the next, are listed and deleted (contract 2.5, 2.9, 3.5)."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -102,7 +103,6 @@ class TestChanges:
 
         assert [file["name"] for file in answer["files"]] == ["real.txt"]
 
-    @pytest.mark.xfail(reason="empty folders are not kept yet (librechat-contract 3.5)")
     def test_an_empty_folder_is_there_in_the_next_run(self, caller: Caller) -> None:
         first = caller.run("mkdir -p reports/q1", lang="bash")
         assert [file["name"] for file in first["files"]] == ["reports/q1/.dirkeep"]
@@ -153,6 +153,18 @@ def report(caller: Caller) -> StoredFile:
 
 
 class TestListing:
+    def test_a_changed_or_removed_input_is_found_under_the_run_that_had_it(
+        self, caller: Caller
+    ) -> None:
+        """librechat-contract 7.3, item 5."""
+        changed, removed = caller.upload_all({"changed.txt": b"old", "removed.txt": b"old"})
+        run = caller.run(
+            "echo new > changed.txt; rm removed.txt", changed, removed, lang="bash"
+        )
+
+        for file in (changed, removed):
+            assert caller.download(StoredFile(run["session_id"], file.id, "")) == b"old"
+
     @pytest.mark.parametrize("detail", ["summary", "full"])
     def test_an_entry_has_what_each_generation_looks_for(
         self, caller: Caller, report: StoredFile, detail: str
@@ -198,7 +210,59 @@ class TestListing:
         assert (entry["id"], entry["name"]) == (report.id, "reports/q1/data.csv")
 
 
+class TestScopes:
+    def test_an_agents_file_is_for_those_who_name_the_agent(self, caller: Caller) -> None:
+        file = caller.upload("guide.txt", b"for all", kind="agent", id="agent_1")
+        path = f"/sessions/{file.session_id}/objects/{file.id}"
+
+        right = caller.http.get(f"{path}?kind=agent&id=agent_1")
+        wrong = caller.http.get(f"{path}?kind=agent&id=agent_2")
+        unsaid = caller.http.get(f"/files/{file.session_id}?detail=summary")
+
+        assert right.json()["originalFilename"] == "guide.txt"
+        assert (wrong.status_code, wrong.json()["error"]) == (403, "Unauthorized")
+        assert unsaid.status_code == 200
+
+    def test_a_run_refuses_a_reference_that_names_another_scope(self, caller: Caller) -> None:
+        file = caller.upload("guide.txt", b"for all", kind="agent", id="agent_1")
+        reference = {**file.reference, "kind": "agent", "resource_id": "agent_2"}
+        program = {"lang": "bash", "code": "cat guide.txt", "files": [reference]}
+
+        answer = caller.http.post("/exec", json=program)
+
+        assert (answer.status_code, answer.json()["error"]) == (
+            403,
+            "Unauthorized file reference",
+        )
+
+
 class TestDeletion:
+    def test_a_deleted_file_is_gone_with_its_bytes_and_its_neighbour_stays(
+        self, service: RunningService, caller: Caller
+    ) -> None:
+        keep, drop = caller.upload_all({"keep.txt": b"1", "drop.txt": b"2"})
+
+        answer = caller.http.delete(f"/files/{drop.session_id}/{drop.id}?kind=user&id=u1")
+
+        assert answer.status_code == 200
+        assert caller.http.get(drop.path).status_code == 404
+        listing = caller.http.get(f"/files/{drop.session_id}").json()
+        assert listing == [f"{keep.session_id}/{keep.id}.txt"]
+        assert caller.download(keep) == b"1"
+        assert not any(drop.id in key for key in service.stored())
+
+    def test_files_deleted_at_the_same_time_are_all_gone(self, caller: Caller) -> None:
+        files = caller.upload_all({f"{number}.txt": b"1" for number in range(12)})
+
+        def drop(file: StoredFile) -> int:
+            return caller.http.delete(f"/files/{file.session_id}/{file.id}").status_code
+
+        with ThreadPoolExecutor(max_workers=6) as threads:
+            assert set(threads.map(drop, files[1:])) == {200}
+
+        listing = caller.http.get(f"/files/{files[0].session_id}").json()
+        assert listing == [f"{files[0].session_id}/{files[0].id}.txt"]
+
     def test_a_deleted_session_is_gone_with_its_bytes(
         self, service: RunningService, caller: Caller
     ) -> None:

@@ -32,8 +32,10 @@ def answers_about(caller: Caller, file: StoredFile) -> dict[str, tuple[int, str]
         "download": http.get(file.path),
         "download as its owner": http.get(f"{file.path}?kind=user&id=key:first"),
         "ask": http.head(file.path),
+        "describe": http.get(f"/sessions/{session}/objects/{file.id}?kind=agent&id=a1"),
         "run": http.post("/exec", json=program),
         "run as older clients": http.post("/exec", json=program | {"files": [older]}),
+        "delete the file": http.delete(f"/files/{session}/{file.id}"),
         "delete": http.delete(f"/sessions/{session}"),
     }
     return {question: _outcome(answer, file) for question, answer in answers.items()}
@@ -52,8 +54,10 @@ def test_anothers_ids_are_answered_as_ids_that_nobody_has(
         "download": 404,
         "download as its owner": 404,
         "ask": 404,
+        "describe": 404,
         "run": 422,
         "run as older clients": 422,
+        "delete the file": 404,
         "delete": 404,
     }
     assert caller.download(secret) == SECRET

@@ -96,6 +96,42 @@ class TestUpload:
             path = f"/download/{answer['session_id']}/{answer['files'][0]['fileId']}"
             assert caller.http.head(path).headers["x-read-only"] == "true"
 
+    def test_a_form_without_a_file_makes_an_empty_session(self, caller: Caller) -> None:
+        answer = caller.http.post("/upload", files={"kind": (None, b"user")})
+
+        assert answer.status_code == 200
+        assert answer.json()["files"] == []
+        assert caller.http.get(f"/files/{answer.json()['session_id']}").json() == []
+
+    def test_of_a_batch_what_can_be_stored_is_stored(self, caller: Caller) -> None:
+        parts = [
+            ("file", ("skill/SKILL.md", b"# How to")),
+            ("file", ("skill/huge.bin", bytes((50 << 20) + 1))),
+            ("file", ("skill/run.sh", b"echo ran")),
+        ]
+        fields = {"kind": "skill", "id": "s1", "version": "2", "read_only": "true"}
+
+        answer = caller.http.post("/upload/batch", files=parts, data=fields)
+
+        assert answer.status_code == 200
+        body = answer.json()
+        assert (body["message"], body["succeeded"], body["failed"]) == ("partial_success", 2, 1)
+        how_to, huge, program = body["files"]
+        assert huge["error"] == "File size limit exceeded"
+        references = [
+            {
+                "id": file["fileId"],
+                "storage_session_id": body["storage_session_id"],
+                "name": file["filename"],
+                "kind": "skill",
+                "resource_id": "s1",
+                "version": 2,
+            }
+            for file in (how_to, program)
+        ]
+        run = caller.run("cat skill/SKILL.md; bash skill/run.sh", lang="bash", files=references)
+        assert run["stdout"] == "# How toran\n"
+
     def test_fifty_megabytes_come_back_whole_and_are_never_held(
         self, service: RunningService, caller: Caller
     ) -> None:
