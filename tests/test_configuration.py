@@ -11,13 +11,15 @@ from pydantic_core import PydanticUndefined
 
 from api.settings import ApiSettings
 from executor.settings import ExecutorSettings
-from infra.local.config import CHECKOUT, DEFAULT_WORK_DIR
+from infra.local.config import CHECKOUT, DEFAULT_WORK_DIR, SANDBOX_LANGUAGES
 from storage.configuration import VARIABLES
 
 TESTS = Path(__file__).parent
 
 SETTINGS = "live/test_service_settings.py"
+OUTPUTS = "live/test_service_outputs.py"
 CONNECTIONS = "live/test_service_connections.py"
+RATE_LIMITS = "live/test_service_rate_limits.py"
 
 SHOWN_BY = {
     "BROKER_URL": f"{CONNECTIONS}::TestBroker::test_it_is_looked_for_at_its_address",
@@ -47,15 +49,23 @@ SHOWN_BY = {
     "EXECUTOR_CONCURRENCY": (
         f"{SETTINGS}::TestLimits::test_programs_take_turns_and_one_that_waits_too_long_is_told"
     ),
+    "LARGE_MEMORY_FOR": f"{OUTPUTS}::TestMemory::test_runs_are_large_for_what_it_was_told",
     "LOG_LEVEL": f"{SETTINGS}::TestLogs::test_they_hold_what_is_as_grave_as_it_was_told",
+    "MAX_OUTPUT_FILES": f"{OUTPUTS}::TestSettings::test_files_are_as_many_as_it_was_told",
     "MAX_UPLOAD_SIZE": (
         f"{SETTINGS}::TestLimits::test_a_file_may_have_so_many_bytes_in_and_out"
     ),
     "MEMORY_LIMIT": f"{SETTINGS}::TestLimits::test_memory_ends_where_it_was_told",
+    "MEMORY_LIMIT_LARGE": f"{OUTPUTS}::TestMemory::test_a_large_run_has_what_it_was_told",
+    "OUTPUT_EXTENSIONS": f"{OUTPUTS}::TestSettings::test_files_are_kept_by_their_endings",
     "OUTPUT_MAX_BYTES": f"{SETTINGS}::TestLimits::test_output_is_cut_where_it_was_told",
     "QUEUE_TIMEOUT": (
         f"{SETTINGS}::TestLimits::test_programs_take_turns_and_one_that_waits_too_long_is_told"
     ),
+    "RATE_LIMIT_DOWNLOAD": f"{RATE_LIMITS}::test_downloads_are_as_many_as_it_was_told",
+    "RATE_LIMIT_EXEC": f"{RATE_LIMITS}::test_runs_are_as_many_as_it_was_told",
+    "RATE_LIMIT_LIST": f"{RATE_LIMITS}::test_listings_are_as_many_as_it_was_told",
+    "RATE_LIMIT_UPLOAD": f"{RATE_LIMITS}::test_uploads_are_as_many_as_it_was_told",
     "RESULT_BACKEND_URL": (
         f"{CONNECTIONS}::TestBroker::test_signs_of_life_are_read_where_results_are"
     ),
@@ -83,6 +93,9 @@ SHOWN_BY = {
     "SANDBOX_IMAGE": (
         f"{SETTINGS}::TestSandboxes::"
         "test_they_are_of_the_image_the_runtime_and_the_owner_it_was_told"
+    ),
+    "SANDBOX_LANGUAGES": (
+        "infra/test_image.py::test_an_image_is_built_with_the_languages_asked_for"
     ),
     "SANDBOX_POOL_SIZE": f"{SETTINGS}::TestSandboxes::test_as_many_wait_as_it_was_told",
     "SANDBOX_RUNTIME": (
@@ -118,7 +131,10 @@ def readme_rows() -> list[Row]:
 
 def defaults() -> dict[str, Any]:
     """Return every variable's default; `None` where it is no constant."""
-    found: dict[str, Any] = {"CODE_WORK_DIR": DEFAULT_WORK_DIR}
+    found: dict[str, Any] = {
+        "CODE_WORK_DIR": DEFAULT_WORK_DIR,
+        "SANDBOX_LANGUAGES": SANDBOX_LANGUAGES[0],
+    }
     for model in (ApiSettings, ExecutorSettings):
         for field, info in model.model_fields.items():
             default = None if info.default is PydanticUndefined else info.default

@@ -19,6 +19,8 @@ MAY_IMPORT = {
         "executor",
         "storage",
         "sandbox.supervisor.frames",
+        "sandbox.supervisor.languages",
+        "sandbox.supervisor.skips",
         "sandbox.supervisor.workspace",
     ),
     "api": ("api", "executor.messages", "storage", "sandbox.supervisor.languages"),

@@ -14,6 +14,9 @@ DEFAULT_WORK_DIR = "/tmp/code_command"  # noqa: S108 - the original's; work_dir.
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8095
 DEFAULT_SANDBOX_IMAGE = "code-sandbox:latest"
+SANDBOX_LANGUAGES = ("all", "small")
+"""What a sandbox image can be built with: every language and the tools for office documents,
+or Python and bash alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,8 @@ class Config:
     host: str
     port: int
     sandbox_image: str
+    sandbox_languages: str = "all"
+    """One of `SANDBOX_LANGUAGES`."""
     environment: Mapping[str, str] = field(repr=False)
     """Everything the user has set, `.env` included: what children start from."""
 
@@ -85,8 +90,18 @@ def load_config(
         host=host or environment.get("CODE_HOST") or DEFAULT_HOST,
         port=port if port is not None else _port(environment.get("CODE_PORT")),
         sandbox_image=environment.get("SANDBOX_IMAGE") or DEFAULT_SANDBOX_IMAGE,
+        sandbox_languages=_languages(environment.get("SANDBOX_LANGUAGES")),
         environment=dict(environment),
     )
+
+
+def _languages(value: str | None) -> str:
+    if not value:
+        return SANDBOX_LANGUAGES[0]
+    if value not in SANDBOX_LANGUAGES:
+        known = " or ".join(SANDBOX_LANGUAGES)
+        raise BadSettingError(f"SANDBOX_LANGUAGES must be {known}, not {value!r}")
+    return value
 
 
 def _port(value: str | None) -> int:

@@ -64,7 +64,7 @@ def _start(config: Config, work_dir: WorkDir, supervisor: Supervisor, console: C
     api = api_spec(environment, work_dir, config, api_key)
     # Before the image, which may take minutes, and while the servers start.
     check_settings(executor.environment, api.environment, console)
-    ensure_sandbox_image(config.sandbox_image, console.say)
+    ensure_sandbox_image(config.sandbox_image, console.say, languages=config.sandbox_languages)
     console.done(f"sandbox image {config.sandbox_image} is there")
     servers.wait(console)
     owner = environment["CODE_EXECUTOR_ID"]
