@@ -8,7 +8,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.plugins.pydantic import PydanticPlugin
 
-from api.auth import Keyring, require_key
+from api.auth import Authenticator, require_key
 from api.caller import Caller
 from api.controllers.execution import ExecutionController
 from api.controllers.files import FileController
@@ -63,7 +63,7 @@ def create_app(
         cors_config=CORSConfig(allow_origins=settings.allowed_origins),
         openapi_config=openapi_config(),
         plugins=[PydanticPlugin(exclude_unset=True)],
-        state=State({"keyring": Keyring(settings.api_keys), "rate_limits": rate_limits}),
+        state=State({"authenticator": Authenticator(settings), "rate_limits": rate_limits}),
         logging_config=None,
     )
 

@@ -2,81 +2,83 @@
 
 import base64
 import binascii
-import hmac
 import re
-from collections.abc import Iterable
-from hashlib import sha256
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
 from litestar.handlers import BaseRouteHandler
 
+from api.auth_errors import (
+    KeyInvalidError,
+    KeyMissingError,
+    NotLetInError,
+    TokenInvalidError,
+    TokenMissingError,
+)
 from api.caller import Caller
-from api.settings import ApiKey
+from api.key_file import KeyFile
+from api.keyring import Keyring
+from api.local_mode import local_caller
+from api.settings import ApiSettings
+from api.token_verifier import TokenVerifier
 
 PUBLIC = "public"
-"""Route option: this route answers without a key."""
+"""Route option: this route answers without credentials."""
 
 _USER_ID = re.compile(r"[A-Za-z0-9_.:@-]{1,128}")
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
-class UnauthorizedError(Exception):
-    """The request's credentials open nothing."""
+class Authenticator:
+    """Knows every key and how to verify a token."""
 
-
-class KeyMissingError(UnauthorizedError):
-    """There are none."""
-
-
-class KeyInvalidError(UnauthorizedError):
-    """They are not a key of ours."""
-
-
-class Keyring:
-    """Knows every key, and tells whose it is without saying how near a guess was."""
-
-    def __init__(self, keys: Iterable[ApiKey]) -> None:
-        self._digests = tuple(
-            (_digest(key.secret.get_secret_value()), key.tenant) for key in keys
-        )
+    def __init__(self, settings: ApiSettings) -> None:
+        path = settings.code_api_keys_file
+        self._keyring = Keyring(settings.api_keys, KeyFile(path) if path else None)
+        self._tokens = TokenVerifier(settings) if settings.tokens_are_wanted else None
+        self._is_local = settings.local_mode
+        self._allowed_origins = settings.allowed_origins
 
     def caller(self, headers: Headers) -> Caller:
         """Return who sent a request with these `headers`.
 
-        `X-API-Key` decides where it is given; a Bearer token beside it is ignored.
+        A token decides where there is one, also beside a key: LibreChat's newest sends both.
+        Where no token can be verified because none is configured, it is not looked at.
 
         Raises:
-            KeyMissingError: They hold no key.
-            KeyInvalidError: They hold one that is not ours.
+            KeyMissingError, TokenMissingError: They hold no credentials.
+            KeyInvalidError: They hold a key that is not ours.
+            TokenInvalidError, TokensMisconfiguredError: See `TokenVerifier.caller`.
+            ForeignPageError: See `api.local_mode`.
         """
-        candidates = _candidates(headers)
+        if self._is_local:
+            return local_caller(headers, self._allowed_origins)
+        if self._tokens is not None and (token := _token(headers)) is not None:
+            return self._tokens.caller(token)
+        candidates = _keys(headers)
         if not candidates:
-            raise KeyMissingError
-        tenants = [self._tenant_of(candidate) for candidate in candidates]
-        tenant = next((tenant for tenant in tenants if tenant is not None), None)
-        if tenant is None:
+            raise KeyMissingError if self._tokens is None else TokenMissingError
+        owners = [self._keyring.owner(candidate) for candidate in candidates]
+        owner = next((owner for owner in owners if owner is not None), None)
+        if owner is None:
             raise KeyInvalidError
         user = headers.get("user-id", "")
-        return Caller(tenant=tenant, user=user if _USER_ID.fullmatch(user) else f"key:{tenant}")
-
-    def _tenant_of(self, candidate: str) -> str | None:
-        """Compare with every key, by digest: time tells neither content nor length."""
-        offered = _digest(candidate)
-        owner: str | None = None
-        for digest, tenant in self._digests:
-            if hmac.compare_digest(offered, digest):
-                owner = tenant
-        return owner
+        named = _USER_ID.fullmatch(user) and not user.startswith("key:")
+        return Caller(
+            tenant=owner.tenant,
+            user=user if named else owner.label,
+            memory_class=owner.memory_class,
+            rates=owner.rates,
+        )
 
 
 def require_key(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Let nobody in without a key, except on public routes (a Litestar guard).
+    """Let nobody in without credentials, except on public routes (a Litestar guard).
 
     Raises:
-        UnauthorizedError: See `Keyring.caller`.
+        NotLetInError: See `Authenticator.caller`.
     """
     if not handler.opt.get(PUBLIC):
         identify(connection)
@@ -86,15 +88,31 @@ def identify(connection: Connection) -> Caller:
     """Return who is calling, and remember it on the connection.
 
     Raises:
-        UnauthorizedError: See `Keyring.caller`.
+        NotLetInError: See `Authenticator.caller`.
     """
-    keyring: Keyring = connection.app.state.keyring
-    caller = keyring.caller(connection.headers)
+    authenticator: Authenticator = connection.app.state.authenticator
+    caller = authenticator.caller(connection.headers)
     connection.scope["user"] = caller
     return caller
 
 
-def _candidates(headers: Headers) -> tuple[str, ...]:
+def _token(headers: Headers) -> str | None:
+    """Return the Bearer token; `None` if there is none.
+
+    Raises:
+        TokenInvalidError: There are several: a proxy in front may have looked at another.
+    """
+    tokens = [
+        value.partition(" ")[2].strip()
+        for value in headers.getall("authorization", [])
+        if value.partition(" ")[0].lower() == "bearer"
+    ]
+    if len(tokens) > 1:
+        raise TokenInvalidError("several")
+    return tokens[0] if tokens else None
+
+
+def _keys(headers: Headers) -> tuple[str, ...]:
     if key := headers.get("x-api-key", ""):
         return (key,)
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
@@ -108,5 +126,11 @@ def _candidates(headers: Headers) -> tuple[str, ...]:
     return (decoded.partition(":")[0], decoded)
 
 
-def _digest(text: str) -> bytes:
-    return sha256(text.encode(errors="surrogateescape")).digest()
+__all__ = [
+    "PUBLIC",
+    "Authenticator",
+    "Connection",
+    "NotLetInError",
+    "identify",
+    "require_key",
+]

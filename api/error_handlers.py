@@ -13,7 +13,7 @@ from litestar.status_codes import (
 )
 from litestar.types import ExceptionHandlersMap
 
-from api.auth import UnauthorizedError, identify
+from api.auth import NotLetInError, identify
 from api.errors import INTERNAL, STORAGE_FAILURE, Answer, answer_to
 from storage.errors import StorageUnavailableError
 
@@ -66,7 +66,7 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         # key learns which routes exist.
         try:
             identify(request)
-        except UnauthorizedError as refused:
+        except NotLetInError as refused:
             return on_error(request, refused)
     if error.status_code >= HTTP_500_INTERNAL_SERVER_ERROR:
         return on_error(request, error)

@@ -22,7 +22,14 @@ from litestar.status_codes import (
     HTTP_504_GATEWAY_TIMEOUT,
 )
 
-from api.auth import KeyInvalidError, KeyMissingError
+from api.auth_errors import (
+    ForeignPageError,
+    KeyInvalidError,
+    KeyMissingError,
+    TokenInvalidError,
+    TokenMissingError,
+    TokensMisconfiguredError,
+)
 from api.dispatch import (
     DispatchError,
     ExecutorLostError,
@@ -129,7 +136,29 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     KeyInvalidError: Answer(
         HTTP_401_UNAUTHORIZED,
         "Invalid API key",
-        "Check the key in the X-API-Key header against the server's CODE_API_KEY.",
+        "Check the key in the X-API-Key header: the server has none like it, or no more.",
+    ),
+    TokenMissingError: Answer(
+        HTTP_401_UNAUTHORIZED,
+        "Bearer token is required",
+        "Send LibreChat's token in the Authorization header, or a key in X-API-Key.",
+    ),
+    TokenInvalidError: Answer(
+        HTTP_401_UNAUTHORIZED,
+        "Invalid bearer token",
+        "Issuer, audience, lifetime, key id and signature must be as the server's"
+        " CODEAPI_JWT_* settings say.",
+    ),
+    TokensMisconfiguredError: Answer(
+        HTTP_500_INTERNAL_SERVER_ERROR,
+        "CodeAPI JWT auth is misconfigured",
+        "The server has no key left to verify tokens with. Its log says why.",
+    ),
+    ForeignPageError: Answer(
+        HTTP_403_FORBIDDEN,
+        "Forbidden",
+        "In LOCAL_MODE the API is for this machine alone: call it by a loopback address, not"
+        " from another site's page.",
     ),
     SessionNotFoundError: Answer(
         HTTP_404_NOT_FOUND,

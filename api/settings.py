@@ -1,14 +1,16 @@
 """What the API is told by its environment."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from api.local_mode import is_loopback
 from api.rates import Rate, parse_rate
-from storage.settings import StorageSettings
+from api.token_keys import load_token_keys
+from api.token_settings import TokenSettings
 
 WELL_KNOWN_KEY = "code-command-dev-key"
 """The default of the original product. Everybody knows it, so it opens nothing but
@@ -36,7 +38,7 @@ class ApiKey(NamedTuple):
     secret: SecretStr
 
 
-class ApiSettings(StorageSettings):
+class ApiSettings(TokenSettings):
     """Every variable that the API reads; upper case in the environment."""
 
     code_host: str = Field("127.0.0.1", min_length=1)
@@ -47,6 +49,10 @@ class ApiSettings(StorageSettings):
     """The key of the tenant `default`."""
     code_api_keys: SecretStr | None = None
     """More keys, as `tenant=key,tenant2=key2`. A tenant may have several."""
+    code_api_keys_file: Path | None = None
+    """Keys that `./code-command keys` has made; read again when it changes."""
+    local_mode: bool = False
+    """Whether everybody on this machine is let in without credentials."""
     cors_origins: str = "localhost:3080,3000"
     """Web pages that may call the API from a browser; see `allowed_origins`."""
 
@@ -88,7 +94,7 @@ class ApiSettings(StorageSettings):
     @model_validator(mode="after")
     def _keys_are_safe(self) -> Self:
         keys = self.api_keys
-        if not keys:
+        if not (keys or self.code_api_keys_file or self.tokens_are_wanted or self.local_mode):
             raise ValueError(
                 "CODE_API_KEY: is not set. Nobody could call the API: set it to a random"
                 f" text of {MIN_KEY_CHARS} characters or more, such as the output of"
@@ -97,6 +103,24 @@ class ApiSettings(StorageSettings):
         _refuse_shared_keys(keys)
         for key in keys:
             self._refuse_weak_key(key)
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_can_be_verified(self) -> Self:
+        if self.tokens_are_wanted and not load_token_keys(self):
+            raise ValueError(
+                "CODEAPI_JWT_PUBLIC_KEYS_DIR: no key to verify tokens with is found, there or"
+                " in the other CODEAPI_JWT_* variables"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _local_mode_is_local(self) -> Self:
+        if self.local_mode and not is_loopback(self.code_host):
+            raise ValueError(
+                "LOCAL_MODE: lets everybody in, so CODE_HOST must be a loopback address such"
+                f" as 127.0.0.1, and is {self.code_host!r}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -169,7 +193,7 @@ class ApiSettings(StorageSettings):
         if not _KEY.fullmatch(secret):
             raise ValueError(f"{variable}: keys are printable ASCII without spaces and commas")
         if secret == WELL_KNOWN_KEY:
-            if not _is_loopback(self.code_host):
+            if not is_loopback(self.code_host):
                 raise ValueError(
                     f"{variable}: the well-known key {WELL_KNOWN_KEY!r} is accepted on"
                     f" loopback only, and CODE_HOST is {self.code_host!r}. Set a key of your"
@@ -191,12 +215,3 @@ def _refuse_shared_keys(keys: tuple[ApiKey, ...]) -> None:
                 f"CODE_API_KEYS: the tenants {owners[secret.get_secret_value()]!r} and"
                 f" {tenant!r} have the same key; nothing would keep them apart"
             )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsError
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
-PREFIXES = ("CODE_", "EXECUTOR_", "RATE_LIMIT_", "S3_", "SANDBOX_")
+PREFIXES = ("CODEAPI_", "CODE_", "EXECUTOR_", "RATE_LIMIT_", "S3_", "SANDBOX_")
 """A variable that begins so is meant for us. Names such as `SESSION_…` or `MEMORY_…` are left
 out: desktops and other services use them too."""
 
@@ -19,8 +19,23 @@ VARIABLES = frozenset(
     {
         "BROKER_URL",
         "CLEANUP_INTERVAL_MINUTES",
+        "CODEAPI_JWT_ALLOWED_ALGS",
+        "CODEAPI_JWT_AUDIENCE",
+        "CODEAPI_JWT_HS256_KID",
+        "CODEAPI_JWT_HS256_SECRET",
+        "CODEAPI_JWT_ISSUER",
+        "CODEAPI_JWT_JWKS_JSON",
+        "CODEAPI_JWT_KEY_CACHE_TTL_SECONDS",
+        "CODEAPI_JWT_KEY_ID",
+        "CODEAPI_JWT_KID",
+        "CODEAPI_JWT_PUBLIC_KEY",
+        "CODEAPI_JWT_PUBLIC_KEYS_DIR",
+        "CODEAPI_JWT_SINGLE_TENANT_ID",
+        "CODEAPI_PLAN_LIMITS",
+        "CODEAPI_TENANT_ISOLATION_STRICT",
         "CODE_API_KEY",
         "CODE_API_KEYS",
+        "CODE_API_KEYS_FILE",
         "CODE_EXECUTOR_ID",
         "CODE_EXEC_TIMEOUT",
         "CODE_HOST",
@@ -30,6 +45,7 @@ VARIABLES = frozenset(
         "CPU_LIMIT",
         "EXECUTOR_CONCURRENCY",
         "LARGE_MEMORY_FOR",
+        "LOCAL_MODE",
         "LOG_LEVEL",
         "MAX_OUTPUT_FILES",
         "MAX_UPLOAD_SIZE",

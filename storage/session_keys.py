@@ -7,13 +7,18 @@ from storage.ids import is_id
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+def is_tenant(tenant: str) -> bool:
+    """Whether `tenant` is 1 to 64 of `A-Za-z0-9_-`."""
+    return _TENANT.fullmatch(tenant) is not None
+
+
 def require_tenant(tenant: str) -> None:
     """Raise `ValueError` unless `tenant` is 1 to 64 of `A-Za-z0-9_-`.
 
     It comes from configuration or from a verified token. Nothing in such a name can reach
     out of the tenant's own folder.
     """
-    if _TENANT.fullmatch(tenant) is None:
+    if not is_tenant(tenant):
         raise ValueError(f"not a tenant's name: {tenant!r}")
 
 

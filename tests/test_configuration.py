@@ -22,6 +22,52 @@ CONNECTIONS = "live/test_service_connections.py"
 RATE_LIMITS = "live/test_service_rate_limits.py"
 
 SHOWN_BY = {
+    "CODEAPI_JWT_ALLOWED_ALGS": (
+        "api/test_tokens.py::TestKeySources::test_an_algorithm_that_is_not_allowed_verifies_nothing"
+    ),
+    "CODEAPI_JWT_AUDIENCE": (
+        "api/test_tokens.py::TestGoodOnes::test_issuer_and_audience_are_those_that_are_set"
+    ),
+    "CODEAPI_JWT_HS256_KID": (
+        "api/test_tokens.py::TestKeySources::test_each_is_read_and_all_count"
+    ),
+    "CODEAPI_JWT_HS256_SECRET": (
+        "api/test_tokens.py::TestKeySources::test_each_is_read_and_all_count"
+    ),
+    "CODEAPI_JWT_ISSUER": (
+        "api/test_tokens.py::TestGoodOnes::test_issuer_and_audience_are_those_that_are_set"
+    ),
+    "CODEAPI_JWT_JWKS_JSON": (
+        "api/test_tokens.py::TestKeySources::test_each_is_read_and_all_count"
+    ),
+    "CODEAPI_JWT_KEY_CACHE_TTL_SECONDS": (
+        "live/test_service_auth.py::test_a_token_opens_it_as_soon_as_its_key_is_in_the_folder"
+    ),
+    "CODEAPI_JWT_KEY_ID": (
+        "api/test_tokens.py::TestKeySources::test_each_is_read_and_all_count"
+    ),
+    "CODEAPI_JWT_KID": (
+        "api/test_tokens.py::TestGoodOnes::test_it_proves_the_user_and_the_tenant"
+    ),
+    "CODEAPI_JWT_PUBLIC_KEY": (
+        "api/test_tokens.py::TestKeySources::test_each_is_read_and_all_count"
+    ),
+    "CODEAPI_JWT_PUBLIC_KEYS_DIR": (
+        "live/test_service_auth.py::test_a_token_opens_it_as_soon_as_its_key_is_in_the_folder"
+    ),
+    "CODEAPI_JWT_SINGLE_TENANT_ID": (
+        "api/test_tokens.py::TestGoodOnes::test_one_without_a_tenant_gets_the_one_that_is_set"
+    ),
+    "CODEAPI_PLAN_LIMITS": ("live/test_service_auth.py::test_a_plan_has_limits_of_its_own"),
+    "CODEAPI_TENANT_ISOLATION_STRICT": (
+        "api/test_tokens.py::TestAttacks::test_without_a_tenant_none_is_let_in_where_each_needs_one"
+    ),
+    "CODE_API_KEYS_FILE": (
+        "live/test_service_auth.py::test_a_key_that_is_made_opens_it_and_revoked_it_does_not"
+    ),
+    "LOCAL_MODE": (
+        "api/test_local_mode.py::test_everybody_on_this_machine_is_let_in_as_one_user"
+    ),
     "BROKER_URL": f"{CONNECTIONS}::TestBroker::test_it_is_looked_for_at_its_address",
     "CLEANUP_INTERVAL_MINUTES": (
         f"{SETTINGS}::TestSandboxes::test_leftovers_are_looked_for_as_often_as_it_was_told"

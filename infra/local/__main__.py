@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     options, rest = parser.parse_known_args(given)
-    if rest and options.command != "test":
+    if rest and options.command not in {"test", "keys"}:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command in {None, "help"}:
         parser.print_help()
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(
+def _run(  # noqa: PLR0911 - a command each
     options: argparse.Namespace, rest: list[str], given: list[str], console: Console
 ) -> int:
     """Make sure of what the command needs, and carry it out.
@@ -84,6 +84,10 @@ def _run(
             from infra.local.compose_env import init  # noqa: PLC0415 - see above
 
             return init(console)
+        case "keys":
+            from api.manage_keys import main as manage_keys  # noqa: PLC0415 - see above
+
+            return manage_keys(rest, load_config(os.environ).keys_file)
         case process:
             return _become(process)
 
@@ -132,6 +136,8 @@ def _parser() -> argparse.ArgumentParser:
         "--service", action="store_true", help="also build the service image for compose"
     )
     add("init", None, "make the secrets that infra/compose.yaml needs", reads_settings=False)
+    keys = add("keys", "local", "create, list and revoke API keys")
+    keys.usage = "code-command keys {create,list,revoke} ..."
     add("api", "base", "start the API alone, with the environment's settings")
     add("executor", "base", "start one executor alone, with the environment's settings")
     add("help", None, "show this", reads_settings=False)

@@ -40,6 +40,12 @@ class Config:
         )
 
     @property
+    def keys_file(self) -> Path:
+        """Where the keys are that `keys create` makes."""
+        named = self.environment.get("CODE_API_KEYS_FILE")
+        return Path(named).expanduser() if named else self.work_dir / "keys.json"
+
+    @property
     def has_own_storage(self) -> bool:
         """Whether the user names an S3 service; without an endpoint it is AWS."""
         return any(

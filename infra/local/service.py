@@ -52,7 +52,12 @@ def shared_environment(config: Config, work_dir: WorkDir) -> dict[str, str]:
 def executor_spec(environment: Mapping[str, str], work_dir: WorkDir) -> ChildSpec:
     """Return how to start the executor."""
     # Its programs' code comes from strangers: it gets no key that opens the API.
-    hidden = {"CODE_API_KEY", "CODE_API_KEYS"}
+    hidden = {
+        "CODE_API_KEY",
+        "CODE_API_KEYS",
+        "CODE_API_KEYS_FILE",
+        "CODEAPI_JWT_HS256_SECRET",
+    }
     told = {name: value for name, value in environment.items() if name not in hidden}
     return _spec(EXECUTOR, told, work_dir.log(EXECUTOR), grace_s=_EXECUTOR_GRACE_S)
 
@@ -61,7 +66,12 @@ def api_spec(
     environment: Mapping[str, str], work_dir: WorkDir, config: Config, api_key: str | None
 ) -> ChildSpec:
     """Return how to start the API; `api_key` where the user has set none."""
-    told = {**environment, "CODE_HOST": config.host, "CODE_PORT": str(config.port)}
+    told = {
+        **environment,
+        "CODE_HOST": config.host,
+        "CODE_PORT": str(config.port),
+        "CODE_API_KEYS_FILE": str(config.keys_file),
+    }
     if api_key is not None:
         told["CODE_API_KEY"] = api_key
     return _spec(API, told, work_dir.log(API), grace_s=_API_GRACE_S)

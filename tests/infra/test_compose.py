@@ -25,7 +25,10 @@ SECRET_NAME = re.compile(r"KEY$|KEYS$|KEY_ID$|PASSWORD|SECRET|TOKEN")
 
 NOT_HANDED_ON = {
     "CODE_WORK_DIR": "one machine without compose keeps its data there",
+    "CODEAPI_JWT_PUBLIC_KEYS_DIR": "a folder of the host; CODEAPI_JWT_JWKS_JSON serves as well",
+    "LOCAL_MODE": "inside a container nobody is on loopback",
     "RESULT_BACKEND_URL": "the broker keeps the results",
+    "SANDBOX_LANGUAGES": "the image is built beforehand, by `./code-command build`",
     "SHARED_ASSETS_PATH": "a folder of the host, mounted where the executor looks",
 }
 
@@ -165,7 +168,7 @@ def test_every_setting_of_the_product_can_be_made_here() -> None:
     assert VARIABLES - handed_on == set(NOT_HANDED_ON)
 
 
-def test_only_stored_files_outlive_their_container() -> None:
+def test_only_keys_and_stored_files_outlive_their_container() -> None:
     mounted = {
         mount.partition(":")[0]
         for name in SERVICES
@@ -173,4 +176,4 @@ def test_only_stored_files_outlive_their_container() -> None:
         if isinstance(mount, str)
     }
 
-    assert mounted == set(COMPOSE["volumes"]) == {"minio-data", "seaweedfs-data"}
+    assert mounted == set(COMPOSE["volumes"]) == {"api-keys", "minio-data", "seaweedfs-data"}

@@ -51,7 +51,7 @@ class TestJson:
             ({"lang": "py", "code": ["1"]}, "code must be a string"),
             ({"lang": "py", "code": 1}, "code must be a string"),
             ({"lang": "cobol", "code": "1"}, "Unsupported language: cobol"),
-            ({"lang": "js", "code": "1"}, "Unsupported language: js"),
+            ({"lang": "js2", "code": "1"}, "Unsupported language: js2"),
             (PROGRAM | {"args": {"a": 1}}, "args must be an array of strings"),
             (PROGRAM | {"args": ["a", 1]}, "args must be an array of strings"),
             (PROGRAM | {"files": {}}, "files must be an array"),
