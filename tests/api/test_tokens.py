@@ -35,8 +35,11 @@ from tests.api.tokens import (
     unsigned,
 )
 
-NOW = int(time.time())
 PATH = f"/files/{UNKNOWN_ID}"
+
+
+def now() -> int:
+    return int(time.time())
 
 
 def settings(**more: Any) -> ApiSettings:
@@ -92,12 +95,12 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "wrong iss": lambda: token(iss="elsewhere"),
     "wrong aud": lambda: token(aud="another"),
     "wrong auds": lambda: token(aud=["another", "more"]),
-    "expired": lambda: token(iat=NOW - 400, nbf=NOW - 400, exp=NOW - 100),
-    "not yet": lambda: token(nbf=NOW + 100),
-    "made in the future": lambda: token(iat=NOW + 100, exp=NOW + 300),
-    "living too long": lambda: token(exp=NOW + 3000),
-    "living backwards": lambda: token(iat=NOW + 20, exp=NOW + 10),
-    "exp as a text": lambda: token(exp=str(NOW + 200)),
+    "expired": lambda: token(iat=now() - 400, nbf=now() - 400, exp=now() - 100),
+    "not yet": lambda: token(nbf=now() + 100),
+    "made in the future": lambda: token(iat=now() + 100, exp=now() + 300),
+    "living too long": lambda: token(exp=now() + 3000),
+    "living backwards": lambda: token(iat=now() + 20, exp=now() + 10),
+    "exp as a text": lambda: token(exp=str(now() + 200)),
     "exp as a truth": lambda: token(iat=0, nbf=0, exp=True),
     "exp never": lambda: token(exp=float("inf")),
     "iat no number": lambda: token(iat=float("nan")),
@@ -172,16 +175,18 @@ class TestGoodOnes:
     @pytest.mark.parametrize(
         "changed",
         [
-            {"aud": ["other", "codeapi"]},
-            {"principal_source": "openid_reuse"},
-            {"iat": NOW + 20, "nbf": NOW + 20, "exp": NOW + 320},
-            {"iat": NOW - 320, "nbf": NOW - 320, "exp": NOW - 20},
-            {"more": {"of": "anything"}},
+            lambda: {"aud": ["other", "codeapi"]},
+            lambda: {"principal_source": "openid_reuse"},
+            lambda: {"iat": now() + 20, "nbf": now() + 20, "exp": now() + 320},
+            lambda: {"iat": now() - 320, "nbf": now() - 320, "exp": now() - 20},
+            lambda: {"more": {"of": "anything"}},
         ],
         ids=["several-audiences", "openid", "clock-ahead", "clock-behind", "unknown-claims"],
     )
-    def test_what_the_contract_allows_is_let_in(self, changed: dict[str, Any]) -> None:
-        assert TokenVerifier(settings()).caller(token(**changed)).user == USER
+    def test_what_the_contract_allows_is_let_in(
+        self, changed: Callable[[], dict[str, Any]]
+    ) -> None:
+        assert TokenVerifier(settings()).caller(token(**changed())).user == USER
 
     def test_one_without_a_tenant_gets_the_one_that_is_set(self) -> None:
         assert TokenVerifier(settings()).caller(token(tenant_id=None)).tenant == "legacy"
