@@ -159,9 +159,12 @@ def test_the_service_describes_itself_with_examples(caller: Caller) -> None:
     assert set(description["paths"]) == {
         "/exec",
         "/upload",
+        "/upload/batch",
         "/files/{session_id}",
+        "/files/{session_id}/{file_id}",
         "/download/{session_id}/{file_id}",
         "/sessions/{session_id}",
+        "/sessions/{session_id}/objects/{file_id}",
         "/health",
     }
     exec_body = description["paths"]["/exec"]["post"]["requestBody"]["content"]

@@ -98,9 +98,20 @@ async def run_in(
     sandbox: Sandbox, program: Program, limits: RunLimits, inputs: Mapping[str, bytes]
 ) -> Ran:
     """Take one sandbox from `prepare` to the last of its files."""
+    await prepare_for(sandbox, program, limits, inputs)
+    return await finish(sandbox)
+
+
+async def prepare_for(
+    sandbox: Sandbox, program: Program, limits: RunLimits, inputs: Mapping[str, bytes]
+) -> None:
     await sandbox.prepare(program, limits)
     for name, content in inputs.items():
         await sandbox.put(name, pieces(content))
+
+
+async def finish(sandbox: Sandbox) -> Ran:
+    """Run what a sandbox was prepared for, and read all that it leaves."""
     execution = await sandbox.run()
     files = {
         output.name: b"".join([chunk async for chunk in output.chunks])

@@ -16,7 +16,15 @@ from executor.sandbox import (
     SandboxUnavailableError,
 )
 from sandbox.supervisor.skips import SkipReason
-from tests.contracts.sandbox.lab import LIMITS, MIB, Ran, pieces, run_in
+from tests.contracts.sandbox.lab import (
+    LIMITS,
+    MIB,
+    Ran,
+    finish,
+    pieces,
+    prepare_for,
+    run_in,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -318,11 +326,12 @@ class TestGrowing:
         program = Program(language="bash", source=b"cat a")
         if when == "before":
             await sandbox.grow(600 * MIB)
-            ran = await run_in(sandbox, program, LIMITS, {"a": b"1"})
+            await prepare_for(sandbox, program, LIMITS, {"a": b"1"})
         else:
-            _, ran = await asyncio.gather(
-                sandbox.grow(600 * MIB), run_in(sandbox, program, LIMITS, {"a": b"1"})
+            await asyncio.gather(
+                sandbox.grow(600 * MIB), prepare_for(sandbox, program, LIMITS, {"a": b"1"})
             )
+        ran = await finish(sandbox)
 
         assert (ran.stdout, ran.exit_code) == ("1", 0)
 
