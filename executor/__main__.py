@@ -1,5 +1,6 @@
 """`python -m executor`: one executor, until SIGTERM."""
 
+import importlib
 import logging
 import signal
 import sys
@@ -40,6 +41,9 @@ def main() -> int:
         service.cancel_all_after(SHUTDOWN_GRACE_S)
 
     signals.worker_shutting_down.connect(on_shutdown, weak=False)
+    # `worker_main` imports its command line when it is called. An import that the handler below
+    # ends may turn its SystemExit into another error (seen: RuntimeError of `__set_name__`).
+    importlib.import_module("celery.bin.celery")
     # Celery listens for it once its worker is up. A pool is being filled long before.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     try:
