@@ -20,6 +20,7 @@ from sandbox.supervisor.skips import MAX_NAMED_SKIPS, Skipped, SkipReason, is_pr
 
 MAX_INPUTS = 256
 MAX_PATH_CHARS = 256
+MAX_MODULES = 100
 MAX_SKIPPED = 1_000_000
 """Far above what a workspace can hold (`executor.policy.MAX_INODES`)."""
 
@@ -61,7 +62,13 @@ class _Claim(BaseModel):
 class HelloClaim(_Claim):
     """The first frame: a supervisor that speaks our protocol."""
 
-    protocol: Literal[1]
+    protocol: Literal[2]
+
+
+class PreloadedClaim(_Claim):
+    """The modules that it holds now."""
+
+    modules: tuple[Shown, ...] = Field(max_length=MAX_MODULES, strict=False)
 
 
 class EndedClaim(_Claim):

@@ -111,7 +111,7 @@ class Leftovers:
 class Sandbox(Protocol):
     """One container, for one program. The methods are called once each, in this order.
 
-    `grow` may be left out, and may run beside `prepare` and `put`.
+    `preload` and `grow` may be left out; `grow` may run beside `prepare` and `put`.
     """
 
     @property
@@ -122,6 +122,23 @@ class Sandbox(Protocol):
     @property
     def alive(self) -> bool:
         """Whether it can still be used, as far as is known without asking."""
+        ...
+
+    @property
+    def preloaded(self) -> bool:
+        """Whether it holds what Python programs usually import."""
+        ...
+
+    async def preload(self) -> None:
+        """Have it import what Python programs usually want; return once it has.
+
+        Takes about a second of processor time. It may be cancelled, and `prepare` may come at
+        any time: the import under way is finished (0.5 s at most, at half a processor), the
+        rest is left out, and the sandbox is as good as ever.
+
+        Raises:
+            SandboxUnavailableError: It is gone, or what it said is no supervisor's answer.
+        """
         ...
 
     async def prepare(self, program: Program, limits: RunLimits) -> None:

@@ -12,6 +12,7 @@ from executor.claims import (
     EndedClaim,
     HelloClaim,
     OutputClaim,
+    PreloadedClaim,
     RefusedClaim,
     SummaryClaim,
     read_claim,
@@ -33,6 +34,9 @@ from sandbox.supervisor.frames import CHUNK_BYTES, Kind, encode, encode_json
 
 HELLO_TIMEOUT_S = 20.0
 """A supervisor says hello within 0.1 s of its start; on a machine in trouble, later."""
+
+PRELOAD_TIMEOUT_S = 60.0
+"""Preloading takes about a second of processor time; on a machine in trouble, far more."""
 
 RUN_GRACE_S = 5.0
 """What a supervisor may take to end a program that is over its time. One that takes longer
@@ -63,6 +67,8 @@ class SupervisedSandbox(Sandbox):
         self._limits: RunLimits | None = None
         self._inputs: set[str] = set()
         self._workspace_lost = False
+        self._preloading = False
+        self._preloaded = False
         self._leftovers: Leftovers | None = None
 
     @property
@@ -88,6 +94,30 @@ class SupervisedSandbox(Sandbox):
         except (SandboxLostError, TimeoutError) as fault:
             problem = str(fault) or "its supervisor did not come up"
             raise SandboxUnavailableError(f"sandbox {self._name}: {problem}") from fault
+
+    @property
+    @override
+    def preloaded(self) -> bool:
+        return self._preloaded
+
+    @override
+    async def preload(self) -> None:
+        self._preloading = True  # First: sending may be cancelled when all is sent.
+        await self._deliver(encode(Kind.PRELOAD))
+        try:
+            async with asyncio.timeout(PRELOAD_TIMEOUT_S):
+                await self._hear_of_preloading()
+        except (SandboxLostError, TimeoutError) as fault:
+            problem = str(fault) or "it has not preloaded in time"
+            raise SandboxUnavailableError(f"sandbox {self._name}: {problem}") from fault
+        self._preloading = False
+        self._preloaded = True
+
+    async def _hear_of_preloading(self) -> None:
+        frame = await self._stream.next_frame()
+        if frame.kind is not Kind.PRELOADED:
+            raise SandboxLostError(f"{frame.kind.name} instead of PRELOADED")
+        read_claim(PreloadedClaim, frame)
 
     @override
     async def prepare(self, program: Program, limits: RunLimits) -> None:
@@ -154,6 +184,9 @@ class SupervisedSandbox(Sandbox):
     async def _watch(self, output: CapturedOutput) -> Execution:
         while True:
             frame = await self._stream.next_frame()
+            if frame.kind is Kind.PRELOADED and self._preloading:
+                self._preloading = False  # The job came while it was at it.
+                continue
             if frame.kind is Kind.REFUSED:
                 raise SandboxRefusedError(read_claim(RefusedClaim, frame).reason)
             if frame.kind is Kind.ENDED:

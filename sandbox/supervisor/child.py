@@ -4,6 +4,7 @@ import atexit
 import builtins
 import contextlib
 import ctypes
+import fcntl
 import gc
 import io
 import os
@@ -15,6 +16,7 @@ import types
 from collections.abc import Sequence
 from typing import NoReturn
 
+from .last_word import LastWord
 from .workspace import WORKSPACE
 
 PASSED_ON = frozenset(
@@ -61,16 +63,21 @@ def set_dumpable(*, dumpable: bool) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
 
 
-def confine(stdio: tuple[int, int, int], *, open_files: int) -> None:
-    """Turn this process into the program's: session, descriptors, limits, environment."""
+def confine(stdio: tuple[int, int, int], *, keep: int) -> int:
+    """Turn this process into the program's: session, descriptors, limits, environment.
+
+    Returns:
+        Where the descriptor `keep` is now. Everything else that the supervisor has open,
+        its frames above all, is closed here.
+    """
     os.setsid()
+    first_free = len(stdio)
+    kept = fcntl.fcntl(keep, fcntl.F_DUPFD_CLOEXEC, first_free + 1)
     for target, descriptor in enumerate(stdio):
         os.dup2(descriptor, target)
-    # The supervisor's frames, and everything else: the program gets three descriptors.
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.dup2(kept, first_free, inheritable=False)
+    os.closerange(first_free + 1, os.sysconf("SC_OPEN_MAX"))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = min(open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Its own memory is its own business; without this its /proc files belong to root, and
     # neither /dev/stdout nor the next line would work.
     set_dumpable(dumpable=True)
@@ -82,6 +89,7 @@ def confine(stdio: tuple[int, int, int], *, open_files: int) -> None:
     os.environ["PWD"] = WORKSPACE
     os.chdir(WORKSPACE)
     os.umask(0o022)
+    return first_free
 
 
 def execute(commands: Sequence[tuple[str, ...]], args: tuple[str, ...]) -> NoReturn:
@@ -116,12 +124,13 @@ def _become(command: tuple[str, ...]) -> NoReturn:
         os._exit(126)
 
 
-def run_python(path: str, args: tuple[str, ...]) -> NoReturn:
+def run_python(path: str, args: tuple[str, ...], last_word: LastWord) -> NoReturn:
     """Run the file at `path` as `python3 path args` would, in this very interpreter.
 
     What the supervisor has imported is there already; nothing else of it is. Ends the
-    process with the exit code that Python would give.
+    process with the exit code that Python would give, and tells it as its last word before.
     """
+    process = os.getpid()
     main = types.ModuleType("__main__")
     main.__dict__.update({"__file__": path, "__builtins__": builtins, "__cached__": None})
     for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
@@ -138,6 +147,8 @@ def run_python(path: str, args: tuple[str, ...]) -> NoReturn:
         _report(error)
     _close_what_is_open(main)
     status = _flush(status)
+    if os.getpid() == process:  # A child that the program forked may come here, too.
+        last_word.say(status)
     os._exit(status)
 
 

@@ -3,9 +3,9 @@
 A frame is one byte of kind, four bytes of payload length (big-endian) and the payload.
 Control payloads are JSON objects, `DATA`, `STDOUT` and `STDERR` are raw bytes.
 
-    executor   JOB  SOURCE*  (FILE DATA*)*  RUN
-    supervisor HELLO  (STDOUT | STDERR)*  ENDED  (OUTPUT DATA*)*  SUMMARY
-               HELLO  REFUSED
+    executor   PRELOAD?  JOB  SOURCE*  (FILE DATA*)*  RUN
+    supervisor HELLO  PRELOADED?  (STDOUT | STDERR)*  ENDED  (OUTPUT DATA*)*  SUMMARY
+               HELLO  PRELOADED?  REFUSED
 
 Both sides read with `FrameDecoder`, which holds at most one frame and never believes a
 length before checking it: on the executor's side every byte is hostile.
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
 """Largest payload. The largest control frame is a summary that names 256 inputs of 256
@@ -38,6 +38,7 @@ class Kind(IntEnum):
     DATA = 3
     RUN = 4
     SOURCE = 5
+    PRELOAD = 6
     HELLO = 16
     STDOUT = 17
     STDERR = 18
@@ -45,6 +46,7 @@ class Kind(IntEnum):
     OUTPUT = 20
     SUMMARY = 21
     REFUSED = 22
+    PRELOADED = 23
 
 
 class Frame(NamedTuple):

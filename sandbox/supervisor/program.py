@@ -6,17 +6,14 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
-from . import child
+from . import last_word
 from .frames import CHUNK_BYTES, Kind
 from .job import Job
-from .languages import Language
 from .memory import count_oom_kills
-
-KILL_DEADLINE_S = 5.0
-"""How long to go on killing what forks faster than it dies. `kill(-1)` reaches every
-process there is at once, so more than one pass is rare."""
+from .processes import kill_everything
+from .standby import Order, Standby
 
 Send = Callable[[Kind, bytes], None]
 
@@ -62,44 +59,35 @@ class _Stream:
 
 
 class Program:
-    """One run of one program, from fork to the last byte of its output."""
+    """One run of one program, from its release to the last byte of its output."""
 
-    def __init__(self, job: Job, language: Language, path: str, send: Send) -> None:
-        self._job = job
+    def __init__(
+        self, job: Job, path: str, send: Send, *, standby: Standby, bystander: int | None
+    ) -> None:
+        """Start it.
+
+        Args:
+            job: What to run, and its limits.
+            path: Of the entry file.
+            send: Takes its output.
+            standby: The process that becomes it.
+            bystander: Another one that was discarded.
+        """
+        self._bystander = bystander
+        self._last_word = standby.last_word
+        self._limits = job.limits
         self._wakeup, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        stdin, stdin_write = os.pipe()
-        os.write(stdin_write, b"\n")  # The contract's standard input (3.4).
-        os.close(stdin_write)
-        stdout, stdout_write = os.pipe()
-        stderr, stderr_write = os.pipe()
+        for number in (signal.SIGCHLD, last_word.SIGNAL):
+            signal.signal(number, lambda _number, _frame: None)
+        self._stdout = _Stream(standby.stdout, Kind.STDOUT, self._limits.stdout_bytes, send)
+        self._stderr = _Stream(standby.stderr, Kind.STDERR, self._limits.stderr_bytes, send)
+        self._pid = standby.pid
+        self._exit_code: int | None = None
+        """Negative where a signal ended it."""
         self._oom_kills = count_oom_kills()
         self._started = time.monotonic()
-        self._pid = os.fork()
-        if self._pid == 0:
-            self._become_program(language, path, (stdin, stdout_write, stderr_write))
-        for descriptor in (stdin, stdout_write, stderr_write):
-            os.close(descriptor)
-        limits = job.limits
-        self._stdout = _Stream(stdout, Kind.STDOUT, limits.stdout_bytes, send)
-        self._stderr = _Stream(stderr, Kind.STDERR, limits.stderr_bytes, send)
-        self._status: int | None = None
-
-    def _become_program(
-        self, language: Language, path: str, stdio: tuple[int, int, int]
-    ) -> NoReturn:
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            child.confine(stdio, open_files=self._job.limits.open_files)
-            if language.command is None:
-                child.run_python(path, self._job.args)
-            child.execute(language.commands(path), self._job.args)
-        except BaseException as fault:  # noqa: BLE001 - never back into the supervisor
-            os.write(2, f"[sandbox] the program could not be started: {fault!r}\n".encode())
-            os._exit(126)
+        standby.release(Order(job.language, path, job.args, self._limits.open_files))
 
     def wait(self, *, host: int) -> Ended:
         """Watch until the program ends or a limit ends it; afterwards nothing is alive.
@@ -116,14 +104,14 @@ class Program:
         """
         stopped = self._watch(host)
         wall_time_ms = round((time.monotonic() - self._started) * 1000)
-        self._kill_everything()
+        kill_everything(self._reap, but=self._bystander)
         self._drain()
         if self._stdout.exceeded:
             stopped = "stdout"
         elif stopped is None and self._ran_out_of_memory():
             stopped = "memory"
         killed_by_us = stopped in {"time", "stdout"}
-        code = None if self._status is None else os.waitstatus_to_exitcode(self._status)
+        code = self._exit_code
         number = signal.SIGKILL if killed_by_us else -code if code and code < 0 else None
         return Ended(
             exit_code=None if number is not None else code,
@@ -134,7 +122,7 @@ class Program:
         )
 
     def _watch(self, host: int) -> str | None:
-        deadline = self._started + self._job.limits.wall_time_s
+        deadline = self._started + self._limits.wall_time_s
         streams = {stream.descriptor: stream for stream in (self._stdout, self._stderr)}
         while True:
             left = deadline - time.monotonic()
@@ -151,7 +139,7 @@ class Program:
                     del streams[descriptor]
             if self._stdout.exceeded:
                 return "stdout"
-            if self._reap():
+            if self._reap() or self._has_spoken():
                 return None
 
     def _reap(self) -> bool:
@@ -161,21 +149,13 @@ class Program:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     break
-                if pid == self._pid:
-                    self._status = status
-        return self._status is not None
+                if pid == self._pid and self._exit_code is None:
+                    self._exit_code = os.waitstatus_to_exitcode(status)
+        return self._exit_code is not None
 
-    def _kill_everything(self) -> None:
-        """Kill every other process of the sandbox; they all run under our uid."""
-        deadline = time.monotonic() + KILL_DEADLINE_S
-        while time.monotonic() < deadline:
-            try:
-                os.kill(-1, signal.SIGKILL)
-            except ProcessLookupError:
-                break
-            self._reap()
-            time.sleep(0.0005)
-        self._reap()
+    def _has_spoken(self) -> bool:
+        self._exit_code = self._last_word.heard()
+        return self._exit_code is not None
 
     def _drain(self) -> None:
         """Read what is left in the pipes: nobody holds their other ends any more."""
@@ -188,7 +168,7 @@ class Program:
         kills = count_oom_kills()
         if kills is None or self._oom_kills is None:
             return False
-        return kills > self._oom_kills and self._status != 0
+        return kills > self._oom_kills and self._exit_code != 0
 
 
 def _signal_name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""The supervisor's life: say hello, preload, take one job, report, end.
+"""The supervisor's life: say hello, preload if it is told to, take one job, report, end.
 
 A sandbox is one execution, so there is no loop: after the summary PID 1 ends, and with it
 the container. It also ends when its input closes, which is how a sandbox whose executor
@@ -23,11 +23,13 @@ from .frames import (
     encode,
     encode_json,
 )
+from .imports import wants_libraries
 from .job import Job, parse_job
 from .languages import LANGUAGES
-from .preload import preload_until_needed
+from .preload import LIBRARIES, SMALL_MODULES, preload_until_needed
 from .program import HostGoneError, Program
 from .skips import SkipReason
+from .standby import Standby
 from .workspace import Collection, InputFile, Workspace
 
 STDIN = 0
@@ -48,13 +50,21 @@ def main() -> NoReturn:
     # The kernel keeps from PID 1 whatever it has no handler for, SIGKILL included; Python
     # has one for SIGINT, and the program may send it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    send(Kind.HELLO, {"protocol": PROTOCOL_VERSION})
-    preload_until_needed(STDIN)
     workspace = Workspace()
     try:
-        delivery = _receive(workspace)
+        send(Kind.HELLO, {"protocol": PROTOCOL_VERSION})
+        preload_until_needed(SMALL_MODULES, STDIN)
+        small, full = Standby(), None
+        frames = _frames()
+        first = _next(frames)
+        if first.kind is Kind.PRELOAD:
+            modules = preload_until_needed(LIBRARIES, STDIN)
+            full = Standby()
+            send(Kind.PRELOADED, {"modules": modules})
+            first = _next(frames)
+        delivery = _receive(first, frames, workspace)
         if delivery.refusal is None:
-            _serve(delivery, workspace)
+            _serve(delivery, workspace, small, full)
         else:
             send(Kind.REFUSED, {"reason": delivery.refusal})
     except (HostGoneError, BrokenPipeError):
@@ -65,14 +75,28 @@ def main() -> NoReturn:
     os._exit(0)
 
 
-def _serve(delivery: _Delivery, workspace: Workspace) -> None:
+def _serve(
+    delivery: _Delivery, workspace: Workspace, small: Standby, full: Standby | None
+) -> None:
     language = LANGUAGES[delivery.job.language]
     try:
         path = workspace.write_entry(language.entry_file, delivery.source)
     except OSError as fault:
         send(Kind.REFUSED, {"reason": fault.strerror or "the program cannot be written"})
         return
-    ended = Program(delivery.job, language, path, send_bytes).wait(host=STDIN)
+    standby, other = small, full
+    if full is not None and language.command is None and wants_libraries(delivery.source):
+        standby, other = full, small
+    if other is not None:
+        other.discard()
+    program = Program(
+        delivery.job,
+        path,
+        send_bytes,
+        standby=standby,
+        bystander=None if other is None else other.pid,
+    )
+    ended = program.wait(host=STDIN)
     send(Kind.ENDED, ended._asdict())
     _report(workspace, workspace.collect(delivery.job.limits))
 
@@ -102,10 +126,11 @@ def _report(workspace: Workspace, collection: Collection) -> None:
     )
 
 
-def _receive(workspace: Workspace) -> _Delivery:
+def _receive(first: Frame, frames: Iterator[Frame], workspace: Workspace) -> _Delivery:
     """Take the job, its source and its inputs, up to RUN."""
-    frames = _frames()
-    job = parse_job(_expect(frames, Kind.JOB))
+    if first.kind is not Kind.JOB:
+        raise FrameError(f"{first.kind.name} where JOB belongs")
+    job = parse_job(first)
     source = bytearray()
     inputs = _Inputs(workspace)
     for frame in frames:
@@ -160,12 +185,10 @@ class _Inputs:
             self.refusal = self.refusal or fault.strerror or "an input cannot be written"
 
 
-def _expect(frames: Iterator[Frame], kind: Kind) -> Frame:
+def _next(frames: Iterator[Frame]) -> Frame:
     frame = next(frames, None)
     if frame is None:
         raise HostGoneError
-    if frame.kind is not kind:
-        raise FrameError(f"{frame.kind.name} where {kind.name} belongs")
     return frame
 
 

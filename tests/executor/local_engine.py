@@ -58,9 +58,15 @@ class LocalSandbox(Sandbox):
         """What `grow` was told; processes of this machine have all of its memory anyway."""
         self.dead = False
         self.destroyed = False
+        self.preloading = asyncio.Event()
+        """Set while it preloads, and from then on."""
+        self.may_preload = asyncio.Event()
+        """Cleared, it does not come to the end of that."""
+        self.may_preload.set()
+        self._preloaded = False
         self.breaks_in: str | None = None
-        """The method in which it is going to break: `prepare`, `grow`, `put`, `run` or
-        `outputs`."""
+        """The method in which it is going to break: `preload`, `prepare`, `grow`, `put`, `run`
+        or `outputs`."""
 
     @property
     @override
@@ -71,6 +77,18 @@ class LocalSandbox(Sandbox):
     @override
     def alive(self) -> bool:
         return not self.dead
+
+    @property
+    @override
+    def preloaded(self) -> bool:
+        return self._preloaded
+
+    @override
+    async def preload(self) -> None:
+        self.preloading.set()
+        await self.may_preload.wait()
+        self._check("preload", SandboxUnavailableError)
+        self._preloaded = True
 
     @override
     async def prepare(self, program: Program, limits: RunLimits) -> None:

@@ -27,6 +27,7 @@ LIMITS = RunLimits(
 PYTHON = Program(language="py", source=b"print(1)")
 
 HELLO = encode_json(Kind.HELLO, {"protocol": PROTOCOL_VERSION})
+PRELOADED = encode_json(Kind.PRELOADED, {"modules": ["json", "numpy"]})
 ENDED_WELL: dict[str, object] = {
     "exit_code": 0,
     "signal": None,
@@ -68,11 +69,17 @@ class MemoryStream(ByteStream):
         self.takes_nothing = False
         self.write_fault: OSError | None = None
         self.heard: list[Frame] = []
+        self._hearing = asyncio.Event()
         self.closed = False
 
     def says(self, *pieces: bytes) -> None:
         for piece in pieces:
             self._pieces.put_nowait(piece)
+
+    async def next_heard(self) -> None:
+        """Wait until more has been sent."""
+        self._hearing.clear()
+        await self._hearing.wait()
 
     def ends(self) -> None:
         self._pieces.put_nowait(b"")
@@ -97,6 +104,7 @@ class MemoryStream(ByteStream):
         if self.write_fault is not None:
             raise self.write_fault
         self.heard.extend(self._decoder.feed(data))
+        self._hearing.set()
 
     @override
     def at_end(self) -> bool:

@@ -69,15 +69,16 @@ HOSTILE_NAMES = {
 
 class TestHello:
     def test_our_protocol_is_recognised(self) -> None:
-        assert hello({"protocol": 1}).protocol == 1
+        assert hello({"protocol": 2}).protocol == 2
 
     @pytest.mark.parametrize(
         "payload",
         [
             {},
-            {"protocol": 2},
+            {"protocol": 1},
             {"protocol": 0},
-            {"protocol": "1"},
+            {"protocol": 3},
+            {"protocol": "2"},
             {"protocol": None},
             [],
             "hello",
@@ -86,7 +87,7 @@ class TestHello:
         ids=str,
     )
     def test_any_other_is_refused(self, payload: object) -> None:
-        with pytest.raises(SandboxLostError, match="HELLO is not of protocol 1"):
+        with pytest.raises(SandboxLostError, match="HELLO is not of protocol 2"):
             hello(payload)
 
 

@@ -1,5 +1,6 @@
 """The host's side of the frame protocol, facing supervisors that lie, stall and vanish."""
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator
 
@@ -16,6 +17,7 @@ from sandbox.supervisor.frames import CHUNK_BYTES, MAX_PAYLOAD_BYTES, Kind, enco
 from tests.executor.memory_stream import (
     HELLO,
     LIMITS,
+    PRELOADED,
     PYTHON,
     Rig,
     chunks,
@@ -41,7 +43,7 @@ class TestGreeting:
     @pytest.mark.parametrize(
         "said",
         [
-            encode_json(Kind.HELLO, {"protocol": 2}),
+            encode_json(Kind.HELLO, {"protocol": 1}),
             encode(Kind.HELLO, b"hello"),
             b"python3: can't open file '/opt/code-command/supervisor'\n",
         ],
@@ -67,6 +69,63 @@ class TestGreeting:
 
         with pytest.raises(SandboxUnavailableError, match="did not come up"):
             await rig.sandbox.greet()
+
+
+class TestPreloading:
+    async def test_it_is_told_to_and_says_when_it_has(self, rig: Rig) -> None:
+        assert not rig.sandbox.preloaded
+        rig.stream.says(PRELOADED)
+
+        await rig.sandbox.preload()
+
+        assert rig.sandbox.preloaded
+        assert [frame.kind for frame in rig.stream.heard] == [Kind.PRELOAD]
+
+    async def test_a_job_may_come_in_the_middle_of_it(self, rig: Rig) -> None:
+        preloading = asyncio.create_task(rig.sandbox.preload())
+        await rig.stream.next_heard()
+        preloading.cancel()
+        await asyncio.wait([preloading])
+        await rig.prepared()
+        rig.stream.says(PRELOADED, encode(Kind.STDOUT, b"1"), ended())
+
+        execution = await rig.sandbox.run()
+
+        assert (execution.stdout, rig.sandbox.preloaded) == (b"1", False)
+
+    async def test_saying_so_unasked_or_twice_is_a_lie(self, rig: Rig) -> None:
+        rig.stream.says(PRELOADED)
+        await rig.sandbox.preload()
+        await rig.prepared()
+        rig.stream.says(PRELOADED, ended())
+
+        with pytest.raises(SandboxLostError, match="PRELOADED"):
+            await rig.sandbox.run()
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            HELLO,
+            encode_json(Kind.PRELOADED, {"modules": ["m"] * 101}),
+            encode_json(Kind.PRELOADED, {}),
+            b"",
+        ],
+        ids=["another-frame", "too-many", "without-modules", "end"],
+    )
+    async def test_anything_else_makes_it_unavailable(self, rig: Rig, said: bytes) -> None:
+        rig.stream.says(said)
+
+        with pytest.raises(SandboxUnavailableError, match="box"):
+            await rig.sandbox.preload()
+        assert not rig.sandbox.preloaded
+
+    async def test_one_that_does_not_come_to_its_end_is_given_up(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(supervised_sandbox, "PRELOAD_TIMEOUT_S", 0.02)
+
+        with pytest.raises(SandboxUnavailableError, match="not preloaded in time"):
+            await rig.sandbox.preload()
 
 
 class TestHandingOver:

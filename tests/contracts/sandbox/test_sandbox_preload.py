@@ -1,0 +1,128 @@
+"""Programs in a sandbox that has loaded the libraries ahead."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from executor.docker_engine import DockerEngine
+from executor.sandbox import Program, Sandbox
+from tests.contracts.sandbox.lab import LIMITS, Ran, run_in
+
+pytestmark = [pytest.mark.anyio, pytest.mark.docker]
+
+CHART = """
+import matplotlib.pyplot as plt
+plt.plot([1, 2, 3], [2.5, 1.5, 3.5], label="a")
+plt.title("t")
+plt.legend()
+plt.savefig("chart.png")
+"""
+
+TABLE = """
+import pandas as pd
+frame = pd.read_csv("in.csv")
+print(frame.groupby("kind")["amount"].sum())
+frame.to_csv("out.csv", index=False)
+"""
+
+
+@pytest.fixture
+async def sandbox(docker_engine: DockerEngine) -> AsyncGenerator[Sandbox]:
+    sandbox = await docker_engine.create()
+    await sandbox.preload()
+    yield sandbox
+    await sandbox.destroy()
+
+
+async def python(sandbox: Sandbox, code: str) -> Ran:
+    program = Program(language="py", source=code.encode())
+    return await run_in(sandbox, program, LIMITS, {"in.csv": b"kind,amount\na,1\nb,2\n"})
+
+
+@pytest.mark.parametrize("code", [CHART, TABLE], ids=["chart", "table"])
+async def test_the_usual_programs_import_nothing_any_more(sandbox: Sandbox, code: str) -> None:
+    """A preload that silently fails costs every run its imports."""
+    asking = "import sys\nbefore = set(sys.modules)\n"
+    telling = "print('new:', *sorted(set(sys.modules) - before))"
+
+    ran = await python(sandbox, asking + code + telling)
+
+    assert ran.exit_code == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "new:"
+
+
+async def test_warming_up_leaves_no_trace(sandbox: Sandbox) -> None:
+    code = """
+import matplotlib.pyplot as plt, os, gc
+print(plt.get_fignums(), plt.figure().number, sorted(os.listdir(".")), gc.isenabled())
+"""
+    ran = await python(sandbox, code)
+
+    assert ran.stdout == "[] 1 ['in.csv', 'main.py'] True\n"
+
+
+@pytest.mark.parametrize("imported", ["os", "numpy"], ids=["small", "full"])
+async def test_the_process_that_is_not_used_is_gone(sandbox: Sandbox, imported: str) -> None:
+    code = f"""
+import {imported}, os, time
+
+def runs(pid):
+    with open(f"/proc/{{pid}}/stat") as file:
+        return file.read().rpartition(") ")[2][0] not in "ZX"
+
+ours = {{"1", str(os.getpid())}}
+for _ in range(200):
+    others = [pid for pid in os.listdir("/proc") if pid.isdigit() and pid not in ours]
+    if not any(map(runs, others)):
+        break
+    time.sleep(0.01)
+else:
+    print(others)
+"""
+    ran = await python(sandbox, code)
+
+    assert (ran.stdout, ran.exit_code) == ("", 0), ran.stderr
+
+
+async def test_a_forked_child_that_ends_first_does_not_end_the_run(sandbox: Sandbox) -> None:
+    code = """
+import os, sys, numpy
+if os.fork() == 0:
+    sys.exit(9)
+os.wait()
+print("the parent")
+sys.exit(4)
+"""
+    ran = await python(sandbox, code)
+
+    assert (ran.stdout, ran.exit_code) == ("the parent\n", 4)
+
+
+async def test_a_job_that_comes_while_it_loads_is_run(docker_engine: DockerEngine) -> None:
+    sandbox = await docker_engine.create()
+    try:
+        await sandbox.prepare(Program(language="py", source=b"print(1)"), LIMITS)
+        execution = await sandbox.run()
+    finally:
+        await sandbox.destroy()
+
+    assert execution.stdout == b"1\n"
+
+
+async def test_a_program_is_not_believed_to_have_run_on(sandbox: Sandbox) -> None:
+    """Its threads are stopped before its files are looked at."""
+    code = """
+import numpy, threading
+def write():
+    with open("ticks", "a") as file:
+        while True:
+            file.write("x")
+            file.flush()
+threading.Thread(target=write, daemon=True).start()
+while not __import__("os").path.exists("ticks"):
+    pass
+"""
+    ran = await python(sandbox, code)
+
+    assert ran.exit_code == 0, ran.stderr
+    assert set(ran.files["ticks"]) <= {ord("x")}
