@@ -1,6 +1,5 @@
 """What happens between the fork and the user's first line. Runs in the child only."""
 
-import atexit
 import builtins
 import contextlib
 import ctypes
@@ -11,12 +10,11 @@ import os
 import resource
 import signal
 import sys
-import threading
 import types
 from collections.abc import Sequence
-from typing import NoReturn
 
 from .last_word import LastWord
+from .lean_typing import NoReturn
 from .workspace import WORKSPACE
 
 PASSED_ON = frozenset(
@@ -140,6 +138,9 @@ def run_python(path: str, args: tuple[str, ...], last_word: LastWord) -> NoRetur
     sys.path[0] = WORKSPACE  # Also where an input has the entry file's name.
     status = _run(path, main)
     # What the interpreter does at its end, less the time it takes to free every module.
+    import atexit  # noqa: PLC0415 - part of the interpreter
+    import threading  # noqa: PLC0415 - 1 ms of every sandbox's start, and most never need it
+
     try:
         threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - no public name
         atexit._run_exitfuncs()  # type: ignore[attr-defined] # noqa: SLF001 - as above
@@ -193,6 +194,8 @@ def _close_what_is_open(main: types.ModuleType) -> None:
     compressed file writes its last bytes when it is collected.
     """
     _flush_files()
+    import threading  # noqa: PLC0415 - see above
+
     if threading.active_count() == 1:  # Else a daemon thread would stumble over the gaps.
         for name in [name for name in main.__dict__ if name != "__builtins__"]:
             main.__dict__[name] = None

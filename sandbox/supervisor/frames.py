@@ -15,7 +15,8 @@ import json
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple
+
+from .lean_typing import NamedTuple
 
 PROTOCOL_VERSION = 2
 

@@ -1,8 +1,7 @@
 """What the executor asks for, as the supervisor sees it."""
 
-from typing import NamedTuple, cast
-
 from .frames import Frame, FrameError, decode_json
+from .lean_typing import NamedTuple, cast
 
 
 class Limits(NamedTuple):

@@ -4,7 +4,7 @@ The API reads names and aliases from here, the supervisor the entry file and the
 Adding a language is an entry here and its packages in `sandbox/packages/apt-languages.txt`.
 """
 
-from typing import NamedTuple
+from .lean_typing import NamedTuple
 
 BUILD = "/run/build"
 """Where programs are compiled to: a tmpfs of the sandbox, apart from the workspace, so that no

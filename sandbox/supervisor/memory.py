@@ -4,11 +4,9 @@ Docker's `State.OOMKilled` stayed false when a process other than PID 1 was kill
 20.10, cgroup v1), so the cgroup's own counter is read, before the program and after it.
 """
 
-from pathlib import Path
-
 _COUNTERS = (
-    Path("/sys/fs/cgroup/memory.events"),  # cgroup v2
-    Path("/sys/fs/cgroup/memory/memory.oom_control"),  # cgroup v1
+    "/sys/fs/cgroup/memory.events",  # cgroup v2
+    "/sys/fs/cgroup/memory/memory.oom_control",  # cgroup v1
 )
 
 
@@ -19,7 +17,8 @@ def count_oom_kills() -> int | None:
     """
     for path in _COUNTERS:
         try:
-            lines = path.read_text().splitlines()
+            with open(path, encoding="ascii") as file:
+                lines = file.read().splitlines()
         except OSError:
             continue
         for line in lines:

@@ -5,8 +5,6 @@ import importlib
 import select
 from collections.abc import Sequence
 
-from .warm_up import WARM_UPS
-
 SMALL_MODULES = (
     "json",
     "csv",
@@ -45,6 +43,14 @@ def preload_until_needed(modules: Sequence[str], descriptor: int) -> tuple[str, 
         except ImportError:
             continue
         loaded.append(name)
+    if loaded:
+        _use_once(loaded, descriptor)
+    return tuple(loaded)
+
+
+def _use_once(loaded: Sequence[str], descriptor: int) -> None:
+    from .warm_up import WARM_UPS  # noqa: PLC0415 - a sandbox's start is to be short
+
     for name in loaded:
         if name in WARM_UPS and not _readable(descriptor):
             WARM_UPS[name]()
@@ -52,7 +58,6 @@ def preload_until_needed(modules: Sequence[str], descriptor: int) -> tuple[str, 
     # otherwise write to every object's header, and so copy the pages.
     gc.collect()
     gc.freeze()
-    return tuple(loaded)
 
 
 def _readable(descriptor: int) -> bool:

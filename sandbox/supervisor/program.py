@@ -6,11 +6,11 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from . import last_word
 from .frames import CHUNK_BYTES, Kind
 from .job import Job
+from .lean_typing import NamedTuple
 from .memory import count_oom_kills
 from .processes import kill_everything
 from .standby import Order, Standby

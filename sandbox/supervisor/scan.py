@@ -3,9 +3,9 @@
 import os
 import stat
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from .job import Limits
+from .lean_typing import NamedTuple
 from .skips import SkipReason, Skips, is_presentable
 
 MARKER = ".dirkeep"

@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 from collections.abc import Generator, Iterator
-from typing import NamedTuple, NoReturn
 
 from . import child
 from .frames import (
@@ -26,6 +25,7 @@ from .frames import (
 from .imports import wants_libraries
 from .job import Job, parse_job
 from .languages import LANGUAGES
+from .lean_typing import NamedTuple, NoReturn
 from .preload import LIBRARIES, SMALL_MODULES, preload_until_needed
 from .program import HostGoneError, Program
 from .skips import SkipReason

@@ -3,7 +3,8 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+
+from .lean_typing import NamedTuple
 
 MAX_NAMED_SKIPS = 20
 """As many as the contract's `artifact_truncation` names (librechat-contract 2.2)."""

@@ -8,12 +8,12 @@ import json
 import os
 import resource
 import signal
-from typing import NamedTuple, NoReturn
 
 from . import child
 from .frames import CHUNK_BYTES
 from .languages import LANGUAGES
 from .last_word import LastWord
+from .lean_typing import NamedTuple, NoReturn
 
 
 class Order(NamedTuple):

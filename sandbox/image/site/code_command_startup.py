@@ -9,12 +9,13 @@ before the program imports it.
 """
 
 import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # As `typing` has it, whose import takes longer than all of this.
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
 
 SHARED_MODULES = "/mnt/shared/utils"
 """Modules that the installation shares with every program; last, so that nothing there can
@@ -34,13 +35,13 @@ _CHANGED = frozenset(
 class _Loader:
     """Loads a module with its own loader, and lets our code act before and after."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: "Any") -> None:
         self._loader = loader
 
-    def create_module(self, spec: "ModuleSpec") -> ModuleType | None:
+    def create_module(self, spec: "ModuleSpec") -> "ModuleType | None":
         return self._loader.create_module(spec)
 
-    def exec_module(self, module: ModuleType) -> None:
+    def exec_module(self, module: "ModuleType") -> None:
         import matplotlib_code_command as changes  # noqa: PLC0415 - not before matplotlib is
 
         # From here on the module looks untouched: `inspect` and `importlib.resources` ask
@@ -58,7 +59,7 @@ class _Finder:
 
     @staticmethod
     def find_spec(
-        name: str, path: "Sequence[str] | None" = None, target: ModuleType | None = None
+        name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
         if name not in _CHANGED:
             return None
