@@ -15,12 +15,13 @@ import docker.utils  # noqa: TID251
 from typing_extensions import override
 
 from executor.concurrency import to_its_end
-from executor.docker_assets import AssetArchive, fill_volume, remove_volumes
+from executor.docker_assets import fill_volume, remove_volumes
 from executor.docker_spec import container_spec, owner_filter
 from executor.docker_stream import AttachedStream
 from executor.frame_stream import FrameStream
 from executor.policy import SandboxPolicy
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
+from executor.shared_assets import AssetArchive
 from executor.supervised_sandbox import SupervisedSandbox
 
 P = ParamSpec("P")
@@ -46,7 +47,7 @@ class DockerEngine(SandboxEngine):
         self._policy = policy
         self._owner = owner
         self._assets = assets
-        self._volume = assets.volume(owner)
+        self._volume = assets.name(owner)
         self._assets_there = False
         self._preparing = asyncio.Lock()
         self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="docker")
@@ -178,8 +179,8 @@ class DockerEngine(SandboxEngine):
         except (docker.errors.DockerException, OSError) as fault:  # requests' are OSErrors.
             raise SandboxUnavailableError(f"Docker: {_first_line(fault)}") from fault
 
+    @override
     async def close(self) -> None:
-        """Let go of the engine. Sandboxes are the pool's to destroy first."""
         if self._api is not None:
             await self._remove_volumes()
             await self._call(self._api.close)

@@ -1,9 +1,11 @@
 """The policy in the words of the Engine API (`POST /containers/create`)."""
 
+import json
 from typing import Any
 
 from executor.policy import (
     CPU_PERIOD_US,
+    HOSTNAME,
     MAX_PROCESSES,
     SHARED,
     SHM_BYTES,
@@ -32,7 +34,7 @@ def container_spec(
     return {
         "Image": policy.image,
         "User": f"{uid}:{uid}",
-        "Hostname": "sandbox",
+        "Hostname": HOSTNAME,
         "WorkingDir": WORKSPACE,
         "Tty": False,
         "OpenStdin": True,
@@ -55,7 +57,7 @@ def _host_config(policy: SandboxPolicy, uid: int, shared_volume: str | None) -> 
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "Privileged": False,
-        "SecurityOpt": ["no-new-privileges"],
+        "SecurityOpt": ["no-new-privileges", f"seccomp={json.dumps(policy.seccomp())}"],
         "Memory": policy.memory_bytes,
         "MemorySwap": policy.memory_bytes,
         "CpuPeriod": CPU_PERIOD_US,

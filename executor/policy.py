@@ -1,6 +1,10 @@
 """What a sandbox may do: one object, whatever the engine."""
 
+import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from executor.settings import MIB, ExecutorSettings
 from sandbox.supervisor.languages import BUILD
@@ -24,6 +28,27 @@ BUILD_BYTES = 64 * MIB
 """Size of the folder that programs are compiled to. Go's are the largest: 2 to 10 MB, and as
 much again while they are linked."""
 SHARED = "/mnt/shared"
+HOSTNAME = "sandbox"
+
+MASKED_PATHS = (
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+)
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+"""What tells of the host, or could change it, as Docker 28 has it. A Docker engine is left its
+own lists, which may be longer."""
+
+SECCOMP_FILE = Path(__file__).resolve().parent.parent / "sandbox" / "seccomp.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +74,15 @@ class SandboxPolicy:
             workspace_bytes=settings.workspace_size_limit,
         )
 
+    @staticmethod
+    def seccomp() -> dict[str, Any]:
+        """Return which system calls a program may make, in the OCI specification's form.
+
+        Docker takes that as well. It is Docker's own default list for a container without
+        capabilities, less io_uring.
+        """
+        return _seccomp()
+
     @property
     def cpu_quota_us(self) -> int:
         """Microseconds of processor time in each period."""
@@ -66,3 +100,8 @@ class SandboxPolicy:
             BUILD: f"{common},exec,size={BUILD_BYTES}",
             "/tmp": f"{common},noexec,size={TMP_BYTES}",  # noqa: S108 - the sandbox's own
         }
+
+
+@cache
+def _seccomp() -> dict[str, Any]:
+    return json.loads(SECCOMP_FILE.read_text())

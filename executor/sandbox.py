@@ -203,7 +203,7 @@ class Sandbox(Protocol):
 
 @runtime_checkable
 class SandboxEngine(Protocol):
-    """Makes sandboxes."""
+    """Makes sandboxes, until it is closed."""
 
     async def create(self) -> Sandbox:
         """Start a fresh one, able to take a program.
@@ -227,4 +227,8 @@ class SandboxEngine(Protocol):
         Raises:
             SandboxUnavailableError: It does not.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of the engine. Sandboxes are to be destroyed first."""
         ...

@@ -4,7 +4,7 @@ import os
 import re
 import socket
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -28,10 +28,17 @@ class ExecutorSettings(StorageSettings):
     """Redis or Valkey; `broker_url` where that is one."""
 
     sandbox_image: str = Field(default="code-sandbox:latest", min_length=1)
+    sandbox_engine: Literal["docker", "oci"] = "docker"
+    """What makes sandboxes: a Docker engine, or the OCI runtime directly, which takes a fifth
+    of the time but needs root on this host."""
+    sandbox_images_dir: Path = Path("/var/lib/code-command/images")
+    """Where `oci` keeps images unpacked. Every user must be able to enter the folders above."""
     sandbox_runtime: str = Field(default="runc", min_length=1)
     """OCI runtime, as the engine knows it."""
     sandbox_pool_size: int = Field(default=2, ge=0, le=200)
     """Sandboxes that wait, preloaded. Each costs about 90 MB; 0 makes every run a cold one."""
+    sandbox_pool_max: int = Field(default=8, ge=0, le=200)
+    """How many may wait where many programs come; see `most_waiting_sandboxes`."""
     executor_concurrency: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
     """Programs that run at once."""
 
@@ -93,6 +100,18 @@ class ExecutorSettings(StorageSettings):
         return self
 
     @model_validator(mode="after")
+    def _pool_has_room_for_its_size(self) -> Self:
+        if (
+            "sandbox_pool_max" in self.model_fields_set
+            and self.sandbox_pool_max < self.sandbox_pool_size
+        ):
+            raise ValueError(
+                f"SANDBOX_POOL_MAX: {self.sandbox_pool_max} is less than SANDBOX_POOL_SIZE,"
+                f" {self.sandbox_pool_size}; so many are to wait always"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _results_have_a_place(self) -> Self:
         if not self.result_url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError(
@@ -108,6 +127,14 @@ class ExecutorSettings(StorageSettings):
         An operator who raises `MEMORY_LIMIT` alone above the other's default means all runs.
         """
         return max(self.memory_limit_large, self.memory_limit)
+
+    @property
+    def most_waiting_sandboxes(self) -> int:
+        """How large the pool may become: never smaller than it always is.
+
+        An operator who raises `SANDBOX_POOL_SIZE` alone above the other's default means that.
+        """
+        return max(self.sandbox_pool_max, self.sandbox_pool_size)
 
     @property
     def kept_extensions(self) -> tuple[str, ...]:

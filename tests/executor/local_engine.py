@@ -198,6 +198,10 @@ class LocalEngine(SandboxEngine):
         return 0  # They end with this process.
 
     @override
+    async def close(self) -> None:
+        """Nothing is held but folders."""
+
+    @override
     async def check(self) -> None:
         if isinstance(self.fault, SandboxUnavailableError):
             raise self.fault

@@ -40,6 +40,7 @@ def test_the_default_assets_are_the_repositorys() -> None:
         ("SANDBOX_IMAGE", "mine:1", "mine:1"),
         ("SANDBOX_RUNTIME", "runsc", "runsc"),
         ("SANDBOX_POOL_SIZE", "0", 0),
+        ("SANDBOX_POOL_MAX", "200", 200),
         ("EXECUTOR_CONCURRENCY", "7", 7),
         ("CODE_EXEC_TIMEOUT", "1.5", 1.5),
         ("CPU_LIMIT", "2", 2),
@@ -69,6 +70,8 @@ def test_each_variable_is_read(
     [
         ("SANDBOX_POOL_SIZE", "-1"),
         ("SANDBOX_POOL_SIZE", "201"),
+        ("SANDBOX_POOL_MAX", "1"),
+        ("SANDBOX_POOL_MAX", "201"),
         ("EXECUTOR_CONCURRENCY", "0"),
         ("CODE_EXEC_TIMEOUT", "0"),
         ("CODE_EXEC_TIMEOUT", "nan"),
@@ -171,6 +174,32 @@ def test_more_memory_for_all_needs_no_second_figure(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MEMORY_LIMIT", str(2048 * MIB))
 
     assert load_settings(ExecutorSettings).large_memory_bytes == 2048 * MIB
+
+
+def test_a_pool_that_cannot_hold_its_own_size_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SANDBOX_POOL_SIZE", "5")
+    monkeypatch.setenv("SANDBOX_POOL_MAX", "4")
+
+    with pytest.raises(ConfigurationError, match=r"^SANDBOX_POOL_MAX: .* SANDBOX_POOL_SIZE, "):
+        load_settings(ExecutorSettings)
+
+
+def test_a_larger_pool_needs_no_second_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_POOL_SIZE", "20")
+
+    assert load_settings(ExecutorSettings).most_waiting_sandboxes == 20
+
+
+def test_a_pool_has_room_to_grow_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load_settings(ExecutorSettings).most_waiting_sandboxes == 8
+
+    monkeypatch.setenv("SANDBOX_POOL_MAX", "3")
+
+    assert load_settings(ExecutorSettings).most_waiting_sandboxes == 3
 
 
 def test_the_limits_that_the_contract_fixes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from executor.docker_assets import pack
 from executor.docker_engine import DockerEngine
 from executor.policy import SandboxPolicy
 from executor.pool import WarmPool
 from executor.sandbox import SandboxEngine
 from executor.settings import ExecutorSettings
+from executor.shared_assets import pack
 from tests.contracts.sandbox.engines import running_engine
 from tests.contracts.sandbox.lab import Lab
 from tests.executor.docker_view import containers_of, remove_all_of

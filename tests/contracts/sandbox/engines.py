@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from executor.docker_assets import pack
 from executor.docker_engine import DockerEngine
 from executor.policy import SandboxPolicy
 from executor.sandbox import Program, Sandbox
+from executor.shared_assets import pack
 from tests.contracts.sandbox.lab import LIMITS, run_in
 
 

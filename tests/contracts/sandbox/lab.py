@@ -85,7 +85,7 @@ class Lab:
     ) -> Ran:
         source = textwrap.dedent(code).lstrip("\n").encode()
         program = Program(language=language, source=source, args=args)
-        sandbox = await self.pool.claim()
+        sandbox = await self.pool.claim(language)
         try:
             if self.memory_bytes is not None:
                 await sandbox.grow(self.memory_bytes)

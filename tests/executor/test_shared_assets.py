@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from executor import docker_assets
-from executor.docker_assets import AssetArchive, SharedAssetsError, pack
+from executor import shared_assets
+from executor.shared_assets import AssetArchive, SharedAssetsError, pack
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_other_content_has_another_digest(folder: Path, change: str) -> None:
     after = pack(folder)
 
     assert after.digest != before.digest
-    assert after.volume("me") != before.volume("me")
+    assert after.name("me") != before.name("me")
 
 
 def test_the_digest_tells_where_one_file_ends_and_the_next_begins(tmp_path: Path) -> None:
@@ -122,13 +122,13 @@ def test_each_owner_has_a_volume_of_its_own(folder: Path) -> None:
     """One that changes its files removes its old volume: never a neighbour's."""
     archive = pack(folder)
 
-    assert archive.volume("one") != archive.volume("other")
+    assert archive.name("one") != archive.name("other")
 
 
 def test_more_than_the_limit_is_refused_with_the_variables_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(docker_assets, "MAX_TOTAL_BYTES", 10_000)
+    monkeypatch.setattr(shared_assets, "MAX_TOTAL_BYTES", 10_000)
     (folder / "large.bin").write_bytes(bytes(10_001))
 
     with pytest.raises(SharedAssetsError, match=r"SHARED_ASSETS_PATH.*10000 bytes"):

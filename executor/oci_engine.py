@@ -1,0 +1,232 @@
+"""`SandboxEngine` that drives an OCI runtime directly, on this host and as root."""
+
+import asyncio
+import io
+import logging
+import os
+import secrets
+import shutil
+import socket
+import tarfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from typing_extensions import override
+
+from executor.concurrency import to_its_end
+from executor.docker_export import unpack_image
+from executor.frame_stream import FrameStream
+from executor.oci_bundle import IDS_PER_SANDBOX, UnpackedImage, bundle
+from executor.oci_cgroup import Cgroup
+from executor.oci_runtime import Init, OciRuntime, adopt_orphans
+from executor.policy import SandboxPolicy
+from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
+from executor.shared_assets import AssetArchive
+from executor.socket_stream import SocketStream
+from executor.supervised_sandbox import SupervisedSandbox
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RUN_DIR = Path("/run/code-command")
+"""What exists as long as the host runs: bundles, the runtime's state, the shared files."""
+
+PARALLEL_CALLS = 8
+
+FIRST_UID, LAST_UID = 0x2000_0000, 0x7000_0000
+"""Where pairs of uids are drawn from: far above what hosts give to people and services. A
+pair is drawn from 671 million and not used again, so neighbours do not share one."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Box:
+    """What is to be undone of one sandbox, as far as it has come."""
+
+    name: str
+    folder: Path
+    cgroup: Cgroup
+    init: Init | None = None
+    removal: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_gone: bool = False
+
+
+class OciEngine(SandboxEngine):
+    """Makes sandboxes with `runc` or another runtime of the same command line.
+
+    The image comes from the Docker engine that built or pulled it, and is unpacked once.
+    """
+
+    def __init__(
+        self, policy: SandboxPolicy, *, owner: str, assets: AssetArchive, images: Path
+    ) -> None:
+        self._policy = policy
+        self._owner = owner
+        self._assets = assets
+        self._images = images
+        self._place = f"executor-{owner}"  # Never `..`, whatever the operator chose.
+        self._home = RUN_DIR / self._place
+        self._runtime = OciRuntime(command=policy.runtime, state=self._home / "state")
+        self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="oci")
+        self._preparing = asyncio.Lock()
+        self._image: UnpackedImage | None = None
+        self._own: set[str] = set()
+
+    @override
+    async def create(self) -> Sandbox:
+        image = await self._prepared()
+        name = f"code-command-{secrets.token_hex(8)}"
+        box = self._box(name)
+        self._own.add(name)
+        config = bundle(
+            self._policy,
+            image,
+            first_uid=_fresh_uids(),
+            assets=self._shared_folder,
+            cgroup=box.cgroup.name,
+        )
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                # To its end: the runtime would go on to make what nobody knows of.
+                await to_its_end(self._start(box, config, theirs))
+            return await self._greeted(box, ours)
+        except BaseException:
+            ours.close()
+            await to_its_end(self._remove(box))
+            raise
+
+    async def _start(self, box: _Box, config: dict[str, object], end: socket.socket) -> None:
+        box.init = await self._call(self._runtime.start, box.name, box.folder, config, end)
+
+    async def _greeted(self, box: _Box, end: socket.socket) -> Sandbox:
+        stream = FrameStream(await SocketStream.over(end))
+        sandbox = SupervisedSandbox(
+            box.name,
+            stream,
+            grow=partial(self._grow, box),
+            was_killed_for_memory=partial(self._was_killed_for_memory, box),
+            destroy=partial(self._remove, box),
+        )
+        try:
+            await sandbox.greet()
+        except BaseException:
+            await stream.close()
+            raise
+        return sandbox
+
+    async def _grow(self, box: _Box, memory_bytes: int) -> None:
+        try:
+            box.cgroup.raise_memory(memory_bytes + self._policy.workspace_bytes)
+        except OSError as fault:
+            raise SandboxUnavailableError(f"{box.name} cannot grow: {fault}") from fault
+
+    async def _was_killed_for_memory(self, box: _Box) -> bool:
+        try:
+            return box.cgroup.oom_kills() > 0
+        except OSError as fault:
+            raise SandboxUnavailableError(f"{box.name}: {fault}") from fault
+
+    async def _remove(self, box: _Box) -> None:
+        async with box.removal:
+            if box.is_gone:
+                return
+            try:
+                if box.init is not None:
+                    init, box.init = box.init, None
+                    await init.end()
+                else:
+                    box.cgroup.kill()
+                await box.cgroup.remove()
+            except (OSError, TimeoutError) as fault:
+                _log.warning("%s is left for the next clean-up: %r", box.name, fault)
+            else:
+                await self._call(self._runtime.forget, box.name, box.folder)
+                box.is_gone = True
+            self._own.discard(box.name)
+
+    @override
+    async def remove_leftovers(self) -> int:
+        try:
+            found = [entry.name for entry in os.scandir(self._home / "bundles")]
+        except FileNotFoundError:
+            return 0
+        leftovers = [self._box(name) for name in found if name not in self._own]
+        for box in leftovers:
+            await self._remove(box)
+        return len(leftovers)
+
+    @override
+    async def check(self) -> None:
+        if shutil.which(self._policy.runtime) is None:
+            raise SandboxUnavailableError(
+                f"there is no {self._policy.runtime} on this host; install it, or set"
+                " SANDBOX_ENGINE=docker"
+            )
+        if os.geteuid() != 0:
+            raise SandboxUnavailableError(
+                "SANDBOX_ENGINE=oci needs root on this host; SANDBOX_ENGINE=docker does not"
+            )
+        if self._image is not None and not self._image.root.is_dir():
+            raise SandboxUnavailableError(
+                f"{self._image.root} is gone; a restart unpacks the image again"
+            )
+
+    async def _prepared(self) -> UnpackedImage:
+        """Do once what all sandboxes need."""
+        async with self._preparing:
+            if self._image is None:
+                await self.check()
+                await self._call(adopt_orphans)
+                await self._call(self._bring_assets)
+                unpack = partial(unpack_image, owner=self._owner)
+                self._image = await to_its_end(
+                    self._call(unpack, self._policy.image, self._images)
+                )
+            return self._image
+
+    @property
+    def _shared_folder(self) -> Path:
+        return self._home / self._assets.name(self._owner)
+
+    def _bring_assets(self) -> None:
+        self._home.mkdir(parents=True, exist_ok=True, mode=0o711)
+        if self._shared_folder.exists():
+            return
+        draft = self._shared_folder.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        with tarfile.open(fileobj=io.BytesIO(self._assets.tar), mode="r:") as archive:
+            archive.extractall(draft, filter="tar")
+        draft.chmod(0o755)
+        draft.rename(self._shared_folder)
+
+    def _box(self, name: str) -> _Box:
+        return _Box(
+            name=name,
+            folder=self._home / "bundles" / name,
+            cgroup=Cgroup(f"/code-command/{self._place}/{name}"),
+        )
+
+    async def _call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what blocks in a thread of ours; what the system refuses is ours to tell."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, partial(method, *args, **kwargs))
+        except OSError as fault:
+            raise SandboxUnavailableError(f"this host: {fault}") from fault
+
+    @override
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False)
+        if not self._own:
+            shutil.rmtree(self._home, ignore_errors=True)
+
+
+def _fresh_uids() -> int:
+    pairs = (LAST_UID - FIRST_UID) // IDS_PER_SANDBOX
+    return FIRST_UID + IDS_PER_SANDBOX * secrets.randbelow(pairs)

@@ -1,0 +1,72 @@
+"""The operator's shared files, as one archive for whichever engine makes the sandboxes."""
+
+import hashlib
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_TOTAL_BYTES = 256 * 1024 * 1024
+"""Most that a folder of shared assets may hold; the archive is built in memory."""
+
+
+class SharedAssetsError(Exception):
+    """The folder cannot be used; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetArchive:
+    """The files as an uncompressed tar, and a digest of exactly this content.
+
+    Uncompressed on purpose: the engine unpacks compressed archives with programs of the
+    container (GHSA-x86f-5xw2-fm2r).
+    """
+
+    digest: str
+    tar: bytes
+
+    def name(self, owner: str) -> str:
+        """Name the place that holds these files for one executor.
+
+        Each has its own: when one's files change it removes the old place, and a neighbour
+        may still want that.
+        """
+        return f"code-command-shared-{owner}-{self.digest[:16]}"
+
+
+def pack(folder: Path) -> AssetArchive:
+    """Read `folder`: regular files only, owned by root, readable by all, nothing executable.
+
+    Raises:
+        SharedAssetsError: It is no folder, or holds too much.
+    """
+    if not folder.is_dir():
+        raise SharedAssetsError(f"SHARED_ASSETS_PATH: {folder} is not a folder")
+    digest = hashlib.sha256()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path in sorted(folder.rglob("*")):
+            relative = path.relative_to(folder)
+            name = relative.as_posix()
+            if path.is_symlink() or "__pycache__" in relative.parts:
+                continue
+            if path.is_dir():
+                _add(archive, name, None)
+                digest.update(f"{name}/\0".encode())
+            elif path.is_file():
+                content = path.read_bytes()
+                if buffer.tell() + len(content) > MAX_TOTAL_BYTES:
+                    raise SharedAssetsError(
+                        f"SHARED_ASSETS_PATH: {folder} holds more than {MAX_TOTAL_BYTES} bytes"
+                    )
+                _add(archive, name, content)
+                digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return AssetArchive(digest=digest.hexdigest(), tar=buffer.getvalue())
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes | None) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.mode = 0o755 if content is None else 0o644
+    entry.type = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
+    entry.size = len(content or b"")
+    archive.addfile(entry, io.BytesIO(content or b""))
