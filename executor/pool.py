@@ -4,51 +4,102 @@ A sandbox leaves the pool once and never comes back: it is used for one run and 
 """
 
 import asyncio
-import logging
-from collections import deque
-from collections.abc import Coroutine
+import os
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from executor.concurrency import end
+from executor.pool_claims import Claims
+from executor.pool_clock import Clock, LoopClock
+from executor.pool_demand import Demand, Wanted, group_of
+from executor.pool_making import Making
+from executor.pool_pace import pace_of
+from executor.pool_preloading import Preloading
+from executor.pool_removal import Removal
+from executor.pool_shelf import Shelf, State, Waiting
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 
-FIRST_RETRY_S = 0.5
-LONGEST_RETRY_S = 10.0
-"""How long to wait before asking an engine again that could make no sandbox."""
-
-_log = logging.getLogger(__name__)
+TENDING_INTERVAL_S = 5.0
+"""How often the pool looks after itself though nobody comes and nothing happens."""
 
 
 class WarmPool:
-    """Keeps up to `size` sandboxes waiting, and makes more on demand.
+    """Keeps sandboxes waiting, more of them the more programs come.
 
     An asynchronous context manager: on leaving, every sandbox that waits is destroyed, and
     the destruction of used ones is awaited.
+
+    Whoever finds no sandbox waits for the next one that is made, first come, first served. So
+    while anybody waits no sandbox does, and the other way round.
     """
 
-    def __init__(self, engine: SandboxEngine, *, size: int) -> None:
-        self._engine = engine
-        self._size = size
-        self._ready: deque[Sandbox] = deque()
-        self._room = asyncio.Event()
-        self._destructions: set[asyncio.Task[None]] = set()
-        self._refill: asyncio.Task[None] | None = None
-        self._trouble = ""
+    def __init__(
+        self,
+        engine: SandboxEngine,
+        *,
+        size: int,
+        most: int = 0,
+        processors: int = os.cpu_count() or 1,
+        clock: Clock | None = None,
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            engine: Makes the sandboxes.
+            size: How many wait though nobody comes. With 0 none ever waits.
+            most: How many may wait where many come; `size`, if that is more.
+            processors: No sandbox preloads while as many programs run.
+            clock: Where the time comes from.
+        """
+        self._processors = processors
+        self._pace = pace_of(processors)
+        self._clock = clock or LoopClock()
+        self._demand = Demand(least=size, most=max(size, most))
+        self._shelf = Shelf()
+        self._claims = Claims(undelivered=self._take_back)
+        self._claimed: set[Sandbox] = set()
+        self._abandoned: set[asyncio.Task[Sandbox]] = set()
+        self._making = Making(
+            engine,
+            self._clock,
+            made=self._take_in,
+            failed=self._disappoint,
+            pause_over=self._tend,
+        )
+        self._preloading = Preloading(
+            self._clock, took=self._demand.preloading_s.add, changed=self.drop_dead
+        )
+        self._removal = Removal(at_once=self._pace.removals, changed=self._tend)
+        self._tending: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> int:
         """How many sandboxes wait."""
-        return len(self._ready)
+        return len(self._shelf)
+
+    @property
+    def preloaded(self) -> int:
+        """How many of them have preloaded."""
+        return self._shelf.count(State.PRELOADED)
+
+    @property
+    def making(self) -> int:
+        """How many are being made."""
+        return self._making.count
+
+    @property
+    def removing(self) -> int:
+        """How many used ones are still there."""
+        return self._removal.backlog
 
     @property
     def trouble(self) -> str:
         """Why the last sandbox could not be made; empty while all is well."""
-        return self._trouble
+        return self._making.trouble
 
     async def __aenter__(self) -> Self:
         """Begin to fill the pool, in the background."""
-        self._refill = asyncio.create_task(self._keep_full())
-        self._room.set()
+        self._tending = asyncio.create_task(self._keep_tending())
         return self
 
     async def __aexit__(
@@ -58,88 +109,142 @@ class WarmPool:
         traceback: TracebackType | None,
     ) -> None:
         """Destroy all that is left."""
-        if self._refill is not None:
-            self._refill.cancel()
-            await asyncio.gather(self._refill, return_exceptions=True)
-        while self._ready:
-            self.retire(self._ready.popleft())
-        while self._destructions:
-            await asyncio.gather(*self._destructions, return_exceptions=True)
+        tending, self._tending = self._tending, None
+        if tending is not None:
+            await end([tending])
+        await self._making.stop()
+        await self._preloading.stop()
+        while self._claims.fail(SandboxUnavailableError("the executor is ending")):
+            pass
+        if self._abandoned:
+            await asyncio.wait(self._abandoned)
+        self._discard(self._shelf.remove_oldest(but=0))
+        await self._removal.finished()
 
-    async def claim(self) -> Sandbox:
-        """Return a sandbox that no one else has or had: a waiting one, else a new one.
+    async def claim(self, language: str = "py") -> Sandbox:
+        """Return a sandbox that no one else has or had, for a program of `language`.
 
-        Whoever claims it must `retire` it.
+        For Python a preloaded one, else a bare one, else one that preloads just now; for other
+        languages a bare one first; else the next that is made. Whoever claims it must
+        `retire` it.
 
         Raises:
             SandboxUnavailableError: None waits, and none can be made.
         """
-        while self._ready:
-            sandbox = self._ready.popleft()
-            self._room.set()
-            if sandbox.alive:
-                return sandbox
-            self.retire(sandbox)
-        return await self._create()
+        if self._tending is None:
+            raise SandboxUnavailableError("the pool is closed")
+        group = group_of(language)
+        self._demand.arrived(group, self._clock.now())
+        while (waiting := self._shelf.take(group)) is not None:
+            self._claimed.add(waiting.sandbox)
+            self._tend()
+            try:
+                await self._preloading.interrupt(waiting)
+            except BaseException:
+                self.retire(waiting.sandbox)
+                raise
+            if waiting.usable:
+                return waiting.sandbox
+            self.retire(waiting.sandbox)
+        claim = self._claims.join()
+        self._tend()
+        try:
+            return await self._claims.wait(claim)
+        finally:
+            self._tend()
 
     def retire(self, sandbox: Sandbox) -> None:
         """Have a claimed sandbox destroyed, off the caller's path."""
-        self._in_background(sandbox.destroy())
+        self._claimed.discard(sandbox)
+        self._removal.add(sandbox)
+        self._tend()
 
     def abandon(self, claim: "asyncio.Task[Sandbox]") -> None:
-        """Give up a claim that is under way; what it may bring yet is destroyed."""
+        """Give up a claim; what it has brought, or may bring yet, is destroyed."""
         claim.cancel()
-        self._in_background(self._destroy_claimed(claim))
+        self._abandoned.add(claim)
+        claim.add_done_callback(self._retire_abandoned)
 
-    @staticmethod
-    async def _destroy_claimed(claim: "asyncio.Task[Sandbox]") -> None:
-        await asyncio.wait([claim])
+    def _retire_abandoned(self, claim: "asyncio.Task[Sandbox]") -> None:
+        self._abandoned.discard(claim)
         if not claim.cancelled() and claim.exception() is None:
-            await claim.result().destroy()
-
-    def _in_background(self, destruction: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(destruction)
-        self._destructions.add(task)
-        task.add_done_callback(self._destructions.discard)
+            self.retire(claim.result())
 
     def drop_dead(self) -> int:
         """Retire waiting sandboxes that have ended by themselves; return how many."""
-        dead = [sandbox for sandbox in self._ready if not sandbox.alive]
-        for sandbox in dead:
-            self._ready.remove(sandbox)
-            self.retire(sandbox)
-        if dead:
-            self._room.set()
+        dead = self._shelf.remove_dead()
+        self._discard(dead)
+        self._tend()
         return len(dead)
 
-    async def _create(self) -> Sandbox:
-        try:
-            sandbox = await self._engine.create()
-        except SandboxUnavailableError as fault:
-            if str(fault) != self._trouble:
-                _log.warning("no sandbox can be made: %s", fault)
-            self._trouble = str(fault)
-            raise
-        if self._trouble:
-            _log.info("sandboxes can be made again")
-        self._trouble = ""
-        return sandbox
-
-    async def _keep_full(self) -> None:
-        retry_s = FIRST_RETRY_S
+    async def _keep_tending(self) -> None:
         while True:
-            await self._room.wait()
-            self._room.clear()
-            while len(self._ready) < self._size:
-                try:
-                    self._ready.append(await self._create())
-                    retry_s = FIRST_RETRY_S
-                except SandboxUnavailableError:
-                    pass
-                except Exception as fault:  # noqa: BLE001 - unseen otherwise: nobody awaits it
-                    _log.exception("a sandbox could not be made")
-                    self._trouble = f"a sandbox could not be made: {type(fault).__name__}"
-                else:
-                    continue
-                await asyncio.sleep(retry_s)
-                retry_s = min(LONGEST_RETRY_S, retry_s * 2)
+            self.drop_dead()
+            await self._clock.sleep(TENDING_INTERVAL_S)
+
+    def _tend(self) -> None:
+        """Begin whatever is to be done now. Called whenever something has changed."""
+        if self._tending is None:
+            return
+        wanted = self._demand.wanted(self._clock.now())
+        self._discard(self._shelf.remove_oldest(but=wanted.kept))
+        self._removal.hold(bool(self._claims) and self.removing < self._pace.put_off)
+        for _ in range(self._creations_due(wanted)):
+            self._making.begin()
+        while self._may_preload(wanted):
+            bare = self._shelf.oldest(State.BARE)
+            if bare is None:
+                break
+            self._preloading.begin(bare)
+
+    def _creations_due(self, wanted: Wanted) -> int:
+        if self.removing >= self._pace.backlog:
+            return 0
+        if self._claims:
+            return min(self._pace.creations, len(self._claims)) - self._making.count
+        if self._making.paused:
+            return 0
+        at_once = 1 if self._making.trouble else self._pace.creations
+        return min(at_once, wanted.waiting - len(self._shelf)) - self._making.count
+
+    def _may_preload(self, wanted: Wanted) -> bool:
+        """Whether nobody else could use the processor time."""
+        busy = len(self._claimed) + self._making.count + self._preloading.count
+        return (
+            not self._preloading.paused
+            and self._preloading.count < self._pace.preloads
+            and not self._claims
+            and busy < self._processors
+            and self._shelf.count(State.PRELOADED) + self._shelf.count(State.PRELOADING)
+            < wanted.preloaded
+        )
+
+    def _take_in(self, sandbox: Sandbox, took_s: float) -> None:
+        self._demand.creation_s.add(took_s)
+        self._place(sandbox)
+        self._tend()
+
+    def _take_back(self, sandbox: Sandbox) -> None:
+        self._claimed.discard(sandbox)
+        self._place(sandbox)
+
+    def _place(self, sandbox: Sandbox) -> None:
+        """Give a fresh sandbox to who has waited longest; if nobody waits, it does."""
+        if self._tending is None:
+            self._removal.add(sandbox)
+        elif self._claims.give(sandbox):
+            self._claimed.add(sandbox)
+        else:
+            self._shelf.put(sandbox)
+
+    def _disappoint(self, fault: Exception) -> None:
+        """Fail who has waited longest, unless there is still one being made for each."""
+        if self._making.count < len(self._claims):
+            self._claims.fail(fault)
+        self._tend()
+
+    def _discard(self, unwanted: list[Waiting]) -> None:
+        for waiting in unwanted:
+            if waiting.preload is not None:
+                waiting.preload.cancel()
+            self._removal.add(waiting.sandbox)

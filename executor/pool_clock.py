@@ -1,0 +1,81 @@
+"""Time as the pool sees it, so that its tests need none."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from typing_extensions import override
+
+from executor.concurrency import end
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+"""How long to wait before trying again what has just failed, and failed before."""
+
+
+class Clock(Protocol):
+    """Says what time it is, and lets it pass."""
+
+    def now(self) -> float:
+        """Return seconds since some moment; never less than before."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return that much later."""
+        ...
+
+
+class LoopClock(Clock):
+    """The event loop's own."""
+
+    @override
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    @override
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class Pause:
+    """What follows a failure: twice as long each time, until something succeeds."""
+
+    def __init__(self, clock: Clock, *, over: Callable[[], object]) -> None:
+        """Begin without one.
+
+        Args:
+            clock: Where the time comes from.
+            over: Called at the end of each pause.
+        """
+        self._clock = clock
+        self._over = over
+        self._next_s = FIRST_PAUSE_S
+        self._waiting: asyncio.Task[None] | None = None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is too early to try again."""
+        return self._waiting is not None
+
+    def begin(self) -> None:
+        """Something failed. What fails during a pause does not make it longer."""
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._wait(self._next_s))
+            self._next_s = min(LONGEST_PAUSE_S, self._next_s * 2)
+
+    def end(self) -> None:
+        """Something succeeded."""
+        self._next_s = FIRST_PAUSE_S
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    async def stop(self) -> None:
+        """End it for good."""
+        if self._waiting is not None:
+            await end([self._waiting])
+
+    async def _wait(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._waiting = None
+        self._over()
