@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from infra.local.bench_options import add_options, read_options
 from infra.local.config import CHECKOUT, load_config
 from infra.local.console import Console
 from infra.local.dotenv import read_dotenv
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(  # noqa: PLR0911 - a command each
+def _run(  # noqa: C901, PLR0911 - a command each
     options: argparse.Namespace, rest: list[str], given: list[str], console: Console
 ) -> int:
     """Make sure of what the command needs, and carry it out.
@@ -67,6 +68,10 @@ def _run(  # noqa: PLR0911 - a command each
             from infra.local.checks import run_tests  # noqa: PLC0415 - see above
 
             return run_tests(console, rest, with_docker=not options.without_docker)
+        case "bench":
+            from infra.local.bench import run_bench  # noqa: PLC0415 - see above
+
+            return run_bench(read_options(options), console)
         case "check":
             from infra.local.checks import check  # noqa: PLC0415 - see above
 
@@ -130,6 +135,9 @@ def _parser() -> argparse.ArgumentParser:
         "--without-docker", action="store_true", help="leave out what needs a Docker engine"
     )
     add("check", "dev", "lint and type-check", reads_settings=False)
+    add_options(
+        add("bench", "dev", "measure how fast it is on this machine", reads_settings=False)
+    )
     build = add("build", "local", "build the sandbox image, where it is not up to date")
     build.add_argument("--rebuild", action="store_true", help="build it even if it is")
     build.add_argument(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.local import apt
+from infra.local.bench import report_briefly
 from infra.local.config import CHECKOUT, DEFAULT_SANDBOX_IMAGE
 from infra.local.console import Console
 from infra.local.engine_setup import ensure_engine
@@ -96,6 +97,8 @@ def run_tests(
             _set_up_sandboxes(supervisor, console, work_dir)
         if clients is not None:
             _await_clients(clients, console)
+        if with_docker and not arguments:
+            report_briefly(console)
         command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
         test_code = _run_patiently(command, _test_environment(work_dir))
     return test_code or lint_code
