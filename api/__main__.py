@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from types import FrameType
@@ -42,9 +43,19 @@ def main() -> int:
     )
     for variable in unknown_variables():
         logger.warning("%s", variable)
+    _allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Take as many descriptors as may be had: each run that waits holds a connection.
+
+    Most systems begin with 1,024, for the sake of programs that use `select`.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def serve(settings: ApiSettings) -> None:

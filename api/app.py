@@ -10,7 +10,7 @@ from litestar.plugins.pydantic import PydanticPlugin
 
 from api.auth import Authenticator, require_key
 from api.caller import Caller
-from api.controllers.execution import ExecutionController
+from api.controllers.execution import Execution, ExecutionController
 from api.controllers.files import FileController
 from api.controllers.service import ServiceController
 from api.controllers.upload import UploadController
@@ -18,8 +18,10 @@ from api.descriptions import openapi_config
 from api.dispatch import Dispatcher
 from api.error_handlers import EXCEPTION_HANDLERS
 from api.health import HealthCheck
+from api.metrics import Metrics, metrics_route
 from api.profile import name_profile, require_profile
 from api.rate_limits import RateLimits, name_rate, require_rate
+from api.server_timing import StepTeller, start_clock
 from api.settings import ApiSettings
 from storage.ports import ObjectStore
 from storage.sessions import Sessions
@@ -42,30 +44,43 @@ def create_app(
     `rate_limits` are given.
     """
     health = HealthCheck(store, dispatcher)
+    metrics = None if settings.metrics == "off" else Metrics()
+    if metrics is not None:
+        dispatcher = metrics.measured(dispatcher)
     given: dict[str, Any] = {
         "settings": settings,
         "sessions": sessions,
-        "dispatcher": dispatcher,
+        "execution": Execution(
+            sessions=sessions, dispatcher=dispatcher, timeout_s=settings.run_timeout_s
+        ),
         "health": health,
     }
     return Litestar(
         route_handlers=[
             Router("/", route_handlers=list(CONTROLLERS)),
             Router("/v1", route_handlers=list(CONTROLLERS), include_in_schema=False),
+            *([metrics_route(metrics, dispatcher, access=settings.metrics)] if metrics else []),
         ],
         dependencies={
             "caller": Provide(_provide_caller),
             **{name: _provide(value) for name, value in given.items()},
         },
-        guards=[require_key, require_profile, require_rate],
+        guards=[start_clock, require_key, require_profile, require_rate],
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[name_profile, name_rate],
+        before_send=[name_profile, name_rate, *_step_tellers(settings, metrics)],
         cors_config=CORSConfig(allow_origins=settings.allowed_origins),
         openapi_config=openapi_config(),
         plugins=[PydanticPlugin(exclude_unset=True)],
         state=State({"authenticator": Authenticator(settings), "rate_limits": rate_limits}),
         logging_config=None,
     )
+
+
+def _step_tellers(settings: ApiSettings, metrics: Metrics | None) -> list[StepTeller]:
+    if not settings.server_timing and metrics is None:
+        return []
+    observe = None if metrics is None else metrics.observe
+    return [StepTeller(in_header=settings.server_timing, observe=observe)]
 
 
 async def _provide_caller(request: Request[Caller, Any, Any]) -> Caller:

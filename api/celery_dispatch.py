@@ -21,9 +21,11 @@ from api.dispatch import (
     Readiness,
     RunTimedOutError,
 )
+from api.journey import Journey
 from api.live_executors import LiveExecutors
 from api.retrying import in_background
 from api.run_producer import RunProducer
+from api.run_queue import RedisRunQueue
 from api.run_results import ExpectedRun, RunResults, TaskMeta
 from executor.messages import HEARTBEAT_INTERVAL_S, RunReport, RunRequest
 
@@ -34,14 +36,22 @@ NOBODY_GRACE_S = 10.0
 REPORT_GRACE_S = 3.0
 """A report that was sent at the deadline still gets through."""
 REDIS_TIMEOUT_S = 2.0
+REDIS_SCHEMES = ("redis://", "rediss://")
 
 
 class CeleryDispatcher(Dispatcher):
     """Sends runs, waits for reports, and watches the executors meanwhile."""
 
     def __init__(
-        self, producer: RunProducer, results: RunResults, executors: LiveExecutors
+        self,
+        producer: RunProducer,
+        results: RunResults,
+        executors: LiveExecutors,
+        *,
+        queue: RedisRunQueue | None,
     ) -> None:
+        """Send through `queue` if there is one, else through `producer`."""
+        self._send = producer.send if queue is None else queue.send
         self._producer = producer
         self._results = results
         self._executors = executors
@@ -75,15 +85,17 @@ class CeleryDispatcher(Dispatcher):
             return await self._attempt(again)
 
     async def _attempt(self, request: RunRequest) -> RunReport:
+        journey = Journey()
         with self._results.expect(request.run_id) as expected:
             try:
-                await self._producer.send(request)
+                await self._send(request)
+                journey.sent()
                 meta = await self._outcome(expected)
             except (asyncio.CancelledError, ExecutorLostError):
                 # The client left, time is up, or the executor only seems dead.
                 await self._producer.cancel(request.run_id)
                 raise
-        return _report(meta)
+        return journey.told_in(_report(meta))
 
     async def _outcome(self, expected: ExpectedRun) -> TaskMeta:
         """Wait for the run's end, for as long as its executor lives.
@@ -115,14 +127,19 @@ async def connected_dispatcher(
         retry=Retry(NoBackoff(), 0),
     )
     producer = RunProducer(broker_url)
+    queue = RedisRunQueue(broker_url) if broker_url.startswith(REDIS_SCHEMES) else None
     results = RunResults(redis)
     ask_broker = None if broker_url == result_url else producer.ask
     executors = LiveExecutors(redis, ask_broker=ask_broker)
     try:
-        async with in_background(results.listen(), results.catch_up(), executors.watch()):
-            yield CeleryDispatcher(producer, results, executors)
+        async with in_background(
+            results.listen(), results.catch_up(), results.tidy(), executors.watch()
+        ):
+            yield CeleryDispatcher(producer, results, executors, queue=queue)
     finally:
         producer.close()
+        if queue is not None:
+            await queue.close()
         await redis.aclose()
 
 

@@ -35,7 +35,7 @@ class Dispatcher(Protocol):
     """Carries a run to an executor and its report back."""
 
     async def run(self, request: RunRequest) -> RunReport:
-        """Have `request` run; return its report.
+        """Have `request` run; return its report, with what every step of it took.
 
         A run whose executor died is sent once more: it has no effect outside its sandbox
         before its outputs are stored, and those lie under a session id that no client has

@@ -19,7 +19,7 @@ async def name_profile(message: Message, _scope: Scope) -> None:
         headers["X-CodeAPI-Execution-Profile"] = PROFILE
 
 
-def require_profile(connection: Connection, handler: BaseRouteHandler) -> None:
+async def require_profile(connection: Connection, handler: BaseRouteHandler) -> None:
     """Refuse a client that means another server (a Litestar guard).
 
     The newest client tells its model never to retry after the 409.

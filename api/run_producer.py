@@ -1,6 +1,7 @@
 """Sends runs to executors, and calls them off, through Celery.
 
 Celery publishes synchronously, so each call takes a thread for the milliseconds that it needs.
+Where the broker is a Redis, `api.run_queue` sends the runs.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from api.dispatch import ExecutorsUnavailableError
+from api.run_queue import NOT_SHOWN
 from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ class RunProducer:
     def __init__(self, broker_url: str) -> None:
         self._app = _producer_app(broker_url)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="broker")
+        self._unwanted: list[str] = []
+        self._calling_off: asyncio.Task[None] | None = None
 
     async def send(self, request: RunRequest) -> None:
         """Hand a run over to the broker.
@@ -44,7 +48,14 @@ class RunProducer:
         try:
             await self._in_thread(
                 lambda: self._app.send_task(
-                    TASK_NAME, args=[message], task_id=request.run_id, queue=QUEUE_NAME
+                    TASK_NAME,
+                    args=[message],
+                    task_id=request.run_id,
+                    queue=QUEUE_NAME,
+                    # Else Celery puts the program's text there, for logs.
+                    argsrepr=NOT_SHOWN,
+                    kwargsrepr=NOT_SHOWN,
+                    ignore_result=True,  # Executors tell it themselves, in Celery's form.
                 ),
                 timeout_s=SEND_TIMEOUT_S,
             )
@@ -55,17 +66,27 @@ class RunProducer:
         """Tell every executor that nobody waits for a run any more. Best effort.
 
         One that has begun it ends it (`CANCEL_COMMAND`); one that gets it later drops it,
-        since it remembers what was revoked.
+        since it remembers what was revoked. Runs that are called off while others are being
+        so go together: a thousand at once take no longer than two one after the other.
         """
+        self._unwanted.append(run_id)
+        if self._calling_off is None or self._calling_off.done():
+            self._calling_off = asyncio.create_task(self._call_off())
+        await asyncio.shield(self._calling_off)
 
-        def broadcast() -> None:
-            self._app.control.revoke(run_id)
-            self._app.control.broadcast(CANCEL_COMMAND, arguments={"run_id": run_id})
+    async def _call_off(self) -> None:
+        while self._unwanted:
+            run_ids, self._unwanted = self._unwanted, []
+            try:
+                await self._in_thread(
+                    lambda run_ids=run_ids: self._broadcast(run_ids), timeout_s=CANCEL_TIMEOUT_S
+                )
+            except _FAULTS as fault:
+                logger.warning("%d runs could not be called off: %r", len(run_ids), fault)
 
-        try:
-            await self._in_thread(broadcast, timeout_s=CANCEL_TIMEOUT_S)
-        except _FAULTS as fault:
-            logger.warning("run %s could not be called off: %r", run_id, fault)
+    def _broadcast(self, run_ids: list[str]) -> None:
+        self._app.control.revoke(run_ids)
+        self._app.control.broadcast(CANCEL_COMMAND, arguments={"run_ids": run_ids})
 
     async def ask(self) -> None:
         """Ask whether the broker answers.

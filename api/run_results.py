@@ -57,6 +57,8 @@ class RunResults:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._expected: dict[str, ExpectedRun] = {}
+        self._taken: set[str] = set()
+        self._something_taken = asyncio.Event()
         self.listening = False
         """Whether the subscription stands."""
 
@@ -84,6 +86,21 @@ class RunResults:
 
         await keep_doing(turn, "reading outstanding results")
 
+    async def tidy(self) -> NoReturn:
+        """Remove results that were taken, many at a time, until cancelled.
+
+        Off the path of the answers. Those that cannot be removed expire.
+        """
+
+        async def turn() -> None:
+            await self._something_taken.wait()
+            self._something_taken.clear()
+            taken, self._taken = self._taken, set()
+            if taken:
+                await self._redis.unlink(*taken)
+
+        await keep_doing(turn, "removing results that were taken")
+
     async def _subscribe(self) -> None:
         async with self._redis.pubsub() as subscription:
             await subscription.psubscribe(KEY_PATTERN)
@@ -99,16 +116,16 @@ class RunResults:
             self.listening = True
             await self._read_outstanding()
         elif message["type"] == "pmessage":
-            await self._take(bytes(message["channel"]).decode(), bytes(message["data"]))
+            self._take(bytes(message["channel"]).decode(), bytes(message["data"]))
 
     async def _read_outstanding(self) -> None:
         keys = [f"{KEY_PREFIX}{run_id}" for run_id in self._expected]
         if keys:
             for key, value in zip(keys, await self._redis.mget(keys), strict=True):
                 if value is not None:
-                    await self._take(key, value)
+                    self._take(key, value)
 
-    async def _take(self, key: str, value: bytes | str) -> None:
+    def _take(self, key: str, value: bytes | str) -> None:
         expected = self._expected.get(key.removeprefix(KEY_PREFIX))
         if expected is None or expected.outcome.done():
             return  # Another API process waits for it, or nobody does any more.
@@ -119,7 +136,8 @@ class RunResults:
             return
         if meta.status in ENDED:
             expected.outcome.set_result(meta)
-            await self._redis.unlink(key)
+            self._taken.add(key)
+            self._something_taken.set()
         elif meta.status == "STARTED" and isinstance(meta.result, dict):
             expected.executor = str(meta.result.get("hostname", "")).partition("@")[2]
             expected.begun_at = asyncio.get_running_loop().time()

@@ -8,6 +8,7 @@ from litestar import Request
 from api.body import until_client_leaves
 from api.dispatch import Dispatcher
 from api.errors import ClientGoneError, RunFailedError
+from api.server_timing import clock_of
 from executor.messages import Failed, Finished, RunRequest
 
 
@@ -28,13 +29,14 @@ async def run_while_connected(
         if not running.done():
             leaving.result()  # What kept it from watching, if it was not the client's end.
             raise ClientGoneError
-        result = running.result().result
+        report = running.result()
     finally:
         # Also when the server stops and this very task is cancelled. The dispatcher tells
         # the executors before it gives way.
         running.cancel()
         leaving.cancel()
         await asyncio.gather(running, leaving, return_exceptions=True)
-    if isinstance(result, Failed):
-        raise RunFailedError(result.kind)
-    return result
+    clock_of(request).add(report.steps)
+    if isinstance(report.result, Failed):
+        raise RunFailedError(report.result.kind)
+    return report.result

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -19,6 +19,9 @@ loopback."""
 MIN_KEY_CHARS = 16
 """Shorter keys can be guessed over the network: 16 characters of hexadecimal digits are
 64 bits."""
+
+MetricsAccess = Literal["off", "key", "open"]
+"""Whether there is `/metrics`, and whether it is for everybody who can reach the API."""
 
 DEFAULT_TENANT = "default"
 """Whose key `CODE_API_KEY` is."""
@@ -73,6 +76,10 @@ class ApiSettings(TokenSettings):
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     result_backend_url: SecretStr | None = None
     """Redis or Valkey; `broker_url` where that is one."""
+    server_timing: bool = False
+    """Whether the answers to runs say what their steps took (`api.server_timing`)."""
+    metrics: MetricsAccess = "off"
+    """Who may read `/metrics`: nobody, those who have a key, or everybody."""
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("cors_origins")

@@ -8,10 +8,10 @@ from typing import Any
 
 from celery import signals
 
-from executor.docker_assets import SharedAssetsError
 from executor.messages import QUEUE_NAME
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
+from executor.shared_assets import SharedAssetsError
 from executor.tasks import app, wire
 from storage.configuration import ConfigurationError, load_settings
 

@@ -1,7 +1,7 @@
 """What crosses the broker: one message in, one report out. JSON, and nothing else."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -142,6 +142,51 @@ class Failed(BaseModel):
     kind: FailureKind
 
 
+LONGEST_STEP_MS = 86_400_000.0
+"""A day: no step of a run comes near it, so a larger figure is no measurement."""
+
+Milliseconds = Annotated[float, Field(ge=0, le=LONGEST_STEP_MS, allow_inf_nan=False)]
+
+
+class StepTimes(BaseModel):
+    """What the steps of a run took, in their order. None overlaps another, but for `program`.
+
+    A step that was left out, or is not known, has 0: an older executor tells none, and what
+    a newer one tells beyond these is not read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    send: Milliseconds = 0.0
+    """The API hands it to the broker. `send`, `queue` and `reply` are the API's to fill in."""
+    queue: Milliseconds = 0.0
+    """It waits for an executor with a free slot, and is taken up there."""
+    open: Milliseconds = 0.0
+    """Downloads of the inputs are begun, while a sandbox is being claimed."""
+    claim: Milliseconds = 0.0
+    """What is still to be waited for the sandbox then."""
+    prepare: Milliseconds = 0.0
+    """The program goes into the sandbox."""
+    inputs: Milliseconds = 0.0
+    """The inputs do, and the sandbox has the memory that it is to have."""
+    run: Milliseconds = 0.0
+    """From the word to begin until the executor knows the end."""
+    program: Milliseconds = 0.0
+    """Of that, what the program itself took, as the sandbox says."""
+    outputs: Milliseconds = 0.0
+    """Files are read out of the sandbox and stored."""
+    record: Milliseconds = 0.0
+    """The session's record is stored."""
+    reply: Milliseconds = 0.0
+    """The report goes back to the API."""
+
+    @property
+    def in_executor_ms(self) -> float:
+        """All that the executor measured: the whole run from its side."""
+        steps = (self.open, self.claim, self.prepare, self.inputs, self.run)
+        return sum(steps) + self.outputs + self.record
+
+
 class RunReport(BaseModel):
     """How one run went."""
 
@@ -149,6 +194,10 @@ class RunReport(BaseModel):
 
     run_id: str
     result: Finished | Failed = Field(discriminator="outcome")
+    begun_at: float | None = None
+    """When the executor took it up: Unix time by its own clock, which may go wrong by any
+    amount beside the API's."""
+    steps: StepTimes = StepTimes()
 
 
 class ExecutorStatus(BaseModel):
@@ -164,6 +213,12 @@ class ExecutorStatus(BaseModel):
     detail: str = ""
     """What is wrong, for an operator. Never sent to a client."""
     ready_sandboxes: int
+    """Those that wait, in whatever state."""
+    preloaded_sandboxes: int = 0
+    """Of those."""
+    making_sandboxes: int = 0
+    removing_sandboxes: int = 0
+    """Used ones that are not gone yet."""
     running: int
     capacity: int
 
@@ -173,5 +228,5 @@ HEARTBEAT_INTERVAL_S = 2.0
 HEARTBEAT_TTL_S = 7
 """Three missed beats: an executor that was killed is known to be gone after this."""
 
-CANCEL_COMMAND = "cancel_run"
-"""Name of the Celery remote-control command that ends a run, with argument `run_id`."""
+CANCEL_COMMAND = "cancel_runs"
+"""Name of the Celery remote-control command that ends runs, with argument `run_ids`, a list."""

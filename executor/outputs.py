@@ -10,6 +10,7 @@ from executor.concurrency import task_group
 from executor.delivery import Shipment
 from executor.messages import Delivery, RunRequest, SkippedFile
 from executor.sandbox import Leftovers, OutputFile, RunLimits, Sandbox
+from executor.steps import Steps
 from sandbox.supervisor.skips import SkipReason, Skips
 from sandbox.supervisor.workspace import is_marker
 from storage.errors import StorageUnavailableError
@@ -37,7 +38,11 @@ class Kept:
 
 
 async def keep_outputs(
-    request: RunRequest, sandbox: Sandbox, sessions: Sessions, limits: RunLimits
+    request: RunRequest,
+    sandbox: Sandbox,
+    sessions: Sessions,
+    limits: RunLimits,
+    steps: Steps,
 ) -> Kept:
     """Store new and changed files, and then the record that makes them known.
 
@@ -86,7 +91,10 @@ async def keep_outputs(
         lost=tuple(shipment.lost),
         delivery=shipment.delivery,
     )
-    return await _recorded(request, sessions, kept)
+    steps.end("outputs")
+    kept = await _recorded(request, sessions, kept)
+    steps.end("record")
+    return kept
 
 
 async def _recorded(request: RunRequest, sessions: Sessions, kept: Kept) -> Kept:

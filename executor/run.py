@@ -1,7 +1,6 @@
 """The story of one run: claim a sandbox, bring the inputs, run, keep the outputs, report."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from executor.sandbox import (
     SandboxRefusedError,
     SandboxUnavailableError,
 )
+from executor.steps import Steps
 from storage.errors import StorageUnavailableError, StoredFileNotFoundError
 from storage.ports import OpenedObject
 from storage.records import FileEntry
@@ -60,52 +60,61 @@ class Runner:
         Never raises for what can go wrong outside this process: that is in the report.
         Cancelling it destroys the sandbox and whatever was stored.
         """
-        left_s = request.deadline - time.time()
+        steps = Steps()
+        result = await self._result(request, steps)
+        return RunReport(
+            run_id=request.run_id, result=result, begun_at=steps.begun_at, steps=steps.times
+        )
+
+    async def _result(self, request: RunRequest, steps: Steps) -> Finished | Failed:
+        left_s = request.deadline - steps.begun_at
         if left_s <= 0:  # Nobody waits any more: not even a sandbox is claimed.
-            late = Failed(kind=FailureKind.DEADLINE_EXCEEDED)
-            return RunReport(run_id=request.run_id, result=late)
+            return Failed(kind=FailureKind.DEADLINE_EXCEEDED)
         try:
             async with asyncio.timeout(left_s):
-                result = await self._run(request)
+                return await self._run(request, steps)
         except tuple(FAILURES) as fault:
             kind = next(FAILURES[cause] for cause in type(fault).__mro__ if cause in FAILURES)
-            return RunReport(run_id=request.run_id, result=Failed(kind=kind))
-        return RunReport(run_id=request.run_id, result=result)
+            return Failed(kind=kind)
 
-    async def _run(self, request: RunRequest) -> Finished:
+    async def _run(self, request: RunRequest, steps: Steps) -> Finished:
         if sum(entry.size_bytes for entry in request.inputs) > self.limits.total_bytes:
             raise SandboxRefusedError("the inputs are larger than the workspace")
-        async with self._prepared(request) as sandbox:
+        async with self._prepared(request, steps) as sandbox:
             execution = await sandbox.run()
+            steps.end("run")
+            steps.note_program(execution.wall_time_ms)
             try:
-                kept = await keep_outputs(request, sandbox, self.sessions, self.limits)
+                kept = await keep_outputs(request, sandbox, self.sessions, self.limits, steps)
             except BaseException:
                 await discard(request, self.sessions)
                 raise
         return finished(execution, kept, self.limits)
 
     @asynccontextmanager
-    async def _prepared(self, request: RunRequest) -> AsyncGenerator[Sandbox]:
+    async def _prepared(self, request: RunRequest, steps: Steps) -> AsyncGenerator[Sandbox]:
         """Give a sandbox with program and inputs in it; destroy it afterwards.
 
         One that broke before the program began is replaced once: a pool may hold sandboxes
         that died while they waited, of a restart of the engine for instance.
         """
         try:
-            sandbox = await self._prepare(request)
+            sandbox = await self._prepare(request, steps)
         except SandboxUnavailableError:
-            sandbox = await self._prepare(request)
+            sandbox = await self._prepare(request, steps)
         try:
             yield sandbox
         finally:
             self.pool.retire(sandbox)
 
-    async def _prepare(self, request: RunRequest) -> Sandbox:
+    async def _prepare(self, request: RunRequest, steps: Steps) -> Sandbox:
         async with AsyncExitStack() as downloads:
-            claim = asyncio.create_task(self.pool.claim())
+            claim = asyncio.create_task(self.pool.claim(request.language))
             try:
                 opened = await self._open_inputs(request, downloads)
+                steps.end("open")
                 sandbox = await claim
+                steps.end("claim")
             except BaseException:
                 self.pool.abandon(claim)
                 raise
@@ -114,8 +123,10 @@ class Runner:
                     if self._grows(request):
                         group.create_task(sandbox.grow(self.memory.large_bytes))
                     await sandbox.prepare(self._program(request), self.limits)
+                    steps.end("prepare")
                     for entry, download in zip(request.inputs, opened, strict=True):
                         await sandbox.put(entry.name, download.chunks)
+                steps.end("inputs")
             except BaseException:
                 self.pool.retire(sandbox)
                 raise

@@ -10,15 +10,15 @@ import socket
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
+from typing import cast
 
 from executor.concurrency import end
-from executor.docker_assets import pack
-from executor.docker_engine import DockerEngine
+from executor.engines import make_engine
 from executor.heartbeat import beat
 from executor.memory import MemoryRules
 from executor.messages import ExecutorStatus, Failed, FailureKind, RunReport, RunRequest
-from executor.policy import SandboxPolicy
 from executor.pool import WarmPool
+from executor.reports import Reports
 from executor.run import Runner
 from executor.sandbox import RunLimits, SandboxUnavailableError
 from executor.settings import ExecutorSettings
@@ -27,6 +27,8 @@ from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions
 
 CLEANING_RETRY_S = 5.0
+REPORTING_GRACE_S = 2.0
+"""What the reports of cancelled runs may take when the executor ends."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,12 +52,12 @@ class ExecutorService:
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
         self.instance_id = f"{settings.code_executor_id}-{new_id()[:8]}"
-        self._engine = DockerEngine(
-            SandboxPolicy.from_settings(settings),
-            owner=settings.code_executor_id,
-            assets=pack(settings.shared_assets_path),
+        self._engine = make_engine(settings)
+        self._pool = WarmPool(
+            self._engine,
+            size=settings.sandbox_pool_size,
+            most=settings.most_waiting_sandboxes,
         )
-        self._pool = WarmPool(self._engine, size=settings.sandbox_pool_size)
         sessions = Sessions(S3ObjectStore(settings), max_age=settings.session_max_age)
         self._runner = Runner(
             pool=self._pool,
@@ -65,7 +67,9 @@ class ExecutorService:
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor-loop")
+        self._reports = Reports(settings.result_url, instance_id=self.instance_id)
         self._runs: dict[str, asyncio.Task[RunReport]] = {}
+        self._taken: set[asyncio.Task[RunReport]] = set()
         self._life: Future[None] | None = None
         self._stop = asyncio.Event()
         self._trouble = ""
@@ -85,8 +89,9 @@ class ExecutorService:
         self._thread.join()
 
     def run(self, request: RunRequest) -> RunReport:
-        """Run a program; blocks until its report. Called from Celery's threads."""
-        return asyncio.run_coroutine_threadsafe(self._registered(request), self._loop).result()
+        """Run a program; blocks until its report is told. Called from Celery's threads."""
+        work = self._run_and_tell(request)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def cancel(self, run_id: str) -> None:
         """End a run whose client left; unknown ones are none of ours. From any thread."""
@@ -105,6 +110,19 @@ class ExecutorService:
         for task in self._runs.values():
             task.cancel()
 
+    async def _run_and_tell(self, request: RunRequest) -> RunReport:
+        taken = cast("asyncio.Task[RunReport]", asyncio.current_task())
+        self._taken.add(taken)
+        taken.add_done_callback(self._taken.discard)
+        begun = asyncio.create_task(self._reports.begun(request.run_id))
+        try:
+            report = await self._registered(request)
+        finally:
+            await begun  # It may not overwrite what is told next, by us or by Celery.
+        await self._reports.ended(report, until=request.deadline)
+        _log_outcome(request, report)
+        return report
+
     async def _registered(self, request: RunRequest) -> RunReport:
         task = asyncio.create_task(self._runner.run(request))
         self._runs[request.run_id] = task
@@ -117,7 +135,6 @@ class ExecutorService:
             # The broker may have delivered it twice; the other delivery is in here then.
             if self._runs.get(request.run_id) is task:
                 del self._runs[request.run_id]
-        _log_outcome(request, report)
         return report
 
     async def _live(self) -> None:
@@ -129,6 +146,9 @@ class ExecutorService:
             )
             await self._stop.wait()
             await end((*chores, *self._runs.values()))
+            if self._taken:
+                await asyncio.wait(self._taken, timeout=REPORTING_GRACE_S)
+        await self._reports.close()
         await self._engine.close()
 
     async def _beat(self) -> None:
@@ -146,6 +166,9 @@ class ExecutorService:
             engine="down" if trouble else "up",
             detail=trouble,
             ready_sandboxes=self._pool.ready,
+            preloaded_sandboxes=self._pool.preloaded,
+            making_sandboxes=self._pool.making,
+            removing_sandboxes=self._pool.removing,
             running=len(self._runs),
             capacity=self._settings.executor_concurrency,
         )

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 from celery import Celery, Task
 from celery.worker.control import control_command
 
-from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunReport, RunRequest
+from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
+from executor.reports import EXPIRY_S
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 
@@ -43,9 +44,8 @@ def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
         accept_content=["json"],
         task_serializer="json",
         result_serializer="json",
-        result_expires=600,
+        result_expires=EXPIRY_S,
         task_acks_late=True,
-        task_track_started=True,  # Tells the API which executor has the run.
         task_reject_on_worker_lost=True,
         task_default_queue=QUEUE_NAME,
         worker_prefetch_multiplier=1,
@@ -70,14 +70,22 @@ def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:
     name=TASK_NAME,  # On the wire: moving this module must not rename it.
     bind=True,
     base=WiredTask,
-    pydantic=True,
+    store_errors_even_if_ignored=True,
 )
-def run_code(self: WiredTask, request: RunRequest) -> RunReport:
-    """Run one program; see `executor.run`."""
-    return self.service.run(request)
+def run_code(self: WiredTask, request: dict[str, Any]) -> dict[str, Any] | None:
+    """Run one program; see `executor.run`. The report is told by then (`executor.reports`).
+
+    Returns the report where the sender wants Celery to store the result, which tells it again.
+
+    Raises:
+        ValidationError: The message is no `RunRequest`. Celery tells that, as any bug.
+    """
+    report = self.service.run(RunRequest.model_validate(request))
+    return None if self.request.ignore_result else report.model_dump(mode="json")
 
 
-@control_command(name=CANCEL_COMMAND, args=[("run_id", str)])
-def cancel_run(_state: Any, run_id: str) -> None:
-    """End the run if this executor has it."""
-    run_code.service.cancel(run_id)
+@control_command(name=CANCEL_COMMAND, args=[("run_ids", list)])
+def cancel_runs(_state: Any, run_ids: list[str]) -> None:
+    """End those of the runs that this executor has."""
+    for run_id in run_ids:
+        run_code.service.cancel(run_id)

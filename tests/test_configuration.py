@@ -103,6 +103,7 @@ SHOWN_BY = {
     ),
     "MEMORY_LIMIT": f"{SETTINGS}::TestLimits::test_memory_ends_where_it_was_told",
     "MEMORY_LIMIT_LARGE": f"{OUTPUTS}::TestMemory::test_a_large_run_has_what_it_was_told",
+    "METRICS": "live/test_service_timing.py::test_runs_and_their_steps_are_counted",
     "OUTPUT_EXTENSIONS": f"{OUTPUTS}::TestSettings::test_files_are_kept_by_their_endings",
     "OUTPUT_MAX_BYTES": f"{SETTINGS}::TestLimits::test_output_is_cut_where_it_was_told",
     "QUEUE_TIMEOUT": (
@@ -143,10 +144,16 @@ SHOWN_BY = {
     "SANDBOX_LANGUAGES": (
         "infra/test_image.py::test_an_image_is_built_with_the_languages_asked_for"
     ),
+    "SANDBOX_POOL_MAX": (
+        "live/executor/test_executor_pool.py::test_more_wait_where_many_come_but_not_too_many"
+    ),
     "SANDBOX_POOL_SIZE": f"{SETTINGS}::TestSandboxes::test_as_many_wait_as_it_was_told",
     "SANDBOX_RUNTIME": (
         f"{SETTINGS}::TestSandboxes::"
         "test_they_are_of_the_image_the_runtime_and_the_owner_it_was_told"
+    ),
+    "SERVER_TIMING": (
+        "live/test_service_timing.py::test_steps_add_up_to_no_more_than_the_client_waits"
     ),
     "SESSION_MAX_AGE_HOURS": (
         f"{SETTINGS}::TestAge::test_what_is_too_old_is_gone_whoever_asks_and_however"

@@ -4,6 +4,7 @@ Real Celery, real messages and signs of life; only the sandboxes are missing. Wh
 what the run's code says.
 """
 
+import asyncio
 import sys
 import threading
 from contextlib import suppress
@@ -26,6 +27,7 @@ from executor.messages import (
     RunReport,
     RunRequest,
 )
+from executor.reports import Reports
 
 BEAT_S = 0.2
 TTL_S = 1
@@ -36,7 +38,6 @@ cancelled = threading.Event()
 
 app = Celery("stand-in", broker=url, backend=url)
 app.conf.update(
-    task_track_started=True,
     task_acks_late=True,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
@@ -47,8 +48,20 @@ app.conf.update(
 )
 
 
-@app.task(name=TASK_NAME, pydantic=True)
-def run_code(request: RunRequest) -> RunReport:
+@app.task(name=TASK_NAME, store_errors_even_if_ignored=True)
+def run_code(message: dict[str, Any]) -> None:
+    asyncio.run(run_and_tell(RunRequest.model_validate(message)))
+
+
+async def run_and_tell(request: RunRequest) -> None:
+    reports = Reports(url, instance_id=instance_id)
+    await reports.begun(request.run_id)
+    report = await asyncio.to_thread(run, request)
+    await reports.ended(report, until=request.deadline)
+    await reports.close()
+
+
+def run(request: RunRequest) -> RunReport:
     client.rpush("begun", f"{request.run_id} on {instance_id}")
     if request.code == "raise":
         raise RuntimeError("a bug in the executor")
@@ -62,9 +75,9 @@ def run_code(request: RunRequest) -> RunReport:
     return RunReport(run_id=request.run_id, result=result)
 
 
-@control_command(name=CANCEL_COMMAND, args=[("run_id", str)])
-def cancel_run(_state: Any, run_id: str) -> None:
-    client.rpush("cancelled", run_id)
+@control_command(name=CANCEL_COMMAND, args=[("run_ids", list)])
+def cancel_runs(_state: Any, run_ids: list[str]) -> None:
+    client.rpush("cancelled", *run_ids)
     cancelled.set()
 
 

@@ -53,6 +53,10 @@ class RunningService:
         self.keys = {tenant: secrets.token_hex(20) for tenant in TENANTS}
         self.settings = {
             **DEFAULTS,
+            # As many as always wait, so that a test can count them.
+            "SANDBOX_POOL_MAX": settings.get(
+                "SANDBOX_POOL_SIZE", DEFAULTS["SANDBOX_POOL_SIZE"]
+            ),
             "CODE_API_KEYS": ",".join(f"{name}={key}" for name, key in self.keys.items()),
             "CODE_PORT": str(self.port),
             **settings,

@@ -1,6 +1,10 @@
-"""A Docker engine that can go away: a proxy on a unix socket, in front of the real one."""
+"""A Docker engine that can go away: a proxy on a unix socket, in front of the real one.
+
+It also notes what the engine is asked for.
+"""
 
 import contextlib
+import re
 import shutil
 import socket
 import tempfile
@@ -12,6 +16,9 @@ from tests.executor.docker_view import socket_path
 
 PIECE_BYTES = 256 * 1024
 
+CALL = re.compile(rb"([A-Z]+) /v[0-9.]+(/\w+)(?:/[^/? ]+)?(/\w+)?[? ][^\r]*HTTP/1.1\r\n")
+"""The first line of a request; what it is about is left out."""
+
 
 class EngineProxy:
     """Passes bytes on while it is up; down, its socket is not there at all."""
@@ -20,9 +27,12 @@ class EngineProxy:
         # Not pytest's folder: the path of a socket has at most 108 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="engine-"))
         self._path = self._folder / "docker.sock"
+        self._engine_path = socket_path()  # Now: later we may be where DOCKER_HOST points to.
         self._listener: socket.socket | None = None
         self._sockets: list[socket.socket] = []
         self._pumps: list[threading.Thread] = []
+        self.calls: list[str] = []
+        """Such as `POST /containers/start`, in order."""
 
     @property
     def address(self) -> str:
@@ -70,14 +80,21 @@ class EngineProxy:
             while True:
                 client, _ = listener.accept()
                 engine = socket.socket(socket.AF_UNIX)
-                engine.connect(socket_path())
+                engine.connect(self._engine_path)
                 self._sockets += (client, engine)
                 self._pumps.append(self._in_thread(self._pump, client, engine))
                 self._pumps.append(self._in_thread(self._pump, engine, client))
 
-    @staticmethod
-    def _pump(source: socket.socket, target: socket.socket) -> None:
+    def _note(self, data: bytes) -> None:
+        call = CALL.match(data)  # The client sends each head by itself.
+        if call is not None:
+            self.calls.append(
+                f"{call[1].decode()} {call[2].decode()}{(call[3] or b'').decode()}"
+            )
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(PIECE_BYTES):
+                self._note(data)
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)

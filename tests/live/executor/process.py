@@ -119,11 +119,13 @@ class ExecutorProcess:
         self._valkey = valkey
         self._settings = {
             **dict.fromkeys(VARIABLES, ""),  # Nothing of the developer's own.
-            **_environment(storage),
+            **storage_environment(storage),
             "BROKER_URL": valkey.url,
             "CODE_EXECUTOR_ID": self.owner,
             "SANDBOX_IMAGE": os.environ.get("SANDBOX_IMAGE", "code-sandbox:latest"),
             "SANDBOX_POOL_SIZE": "1",
+            # As many as always wait, so that a test can count them.
+            "SANDBOX_POOL_MAX": str(max(0, int(settings.get("SANDBOX_POOL_SIZE", "1")))),
             "EXECUTOR_CONCURRENCY": "4",
             "CPU_LIMIT": "1",
             **settings,
@@ -207,7 +209,7 @@ class ExecutorProcess:
         return self.send(request(code, *inputs, language=language)).finished()
 
     def cancel(self, run_id: str) -> None:
-        self._client.control.broadcast(CANCEL_COMMAND, arguments={"run_id": run_id})
+        self._client.control.broadcast(CANCEL_COMMAND, arguments={"run_ids": [run_id]})
 
     def send_signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -249,7 +251,7 @@ def running_executor(
         executor.put_away()
 
 
-def _environment(storage: StorageSettings) -> dict[str, str]:
+def storage_environment(storage: StorageSettings) -> dict[str, str]:
     secret = storage.s3_secret_access_key
     assert secret is not None
     return {

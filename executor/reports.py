@@ -1,0 +1,87 @@
+"""Tells the API how runs go, as Celery's Redis backend would: same keys, channels and form.
+
+Celery itself would do it in the thread that waits for a run: a GET, a SET and a PUBLISH before
+the program may begin, and as much again once it has ended, which took 1.3 ms of a run. From
+the event loop the first is told while the program is on its way already, and the report goes
+out without another turn of threads. What Celery says of a task that fails, it still says.
+"""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from executor.messages import RunReport
+
+KEY_PREFIX = "celery-task-meta-"
+EXPIRY_S = 600
+"""How long a report is kept that nobody takes."""
+
+TIMEOUT_S = 5.0
+PAUSE_S = 0.5
+"""Between attempts to tell a report, while the store is away."""
+
+_log = logging.getLogger(__name__)
+
+
+class Reports:
+    """Writes what the API waits for. Used in one event loop."""
+
+    def __init__(self, url: str, *, instance_id: str) -> None:
+        """Write to the Redis at `url`, when there is something to write."""
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            # Once: a connection may have died while nobody used it.
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        )
+        self._begun = msgspec.json.encode({"hostname": f"executor@{instance_id}"}).decode()
+
+    async def begun(self, run_id: str) -> None:
+        """Say who has the run, so that it is missed if its executor vanishes.
+
+        To be awaited before the report: nothing may overwrite that. A store that does not
+        answer is only noted: the report says more.
+        """
+        try:
+            await self._write(run_id, "STARTED", self._begun)
+        except (RedisError, OSError) as fault:
+            _log.warning("run %s: nobody hears that it has begun: %s", run_id, fault)
+
+    async def ended(self, report: RunReport, *, until: float) -> None:
+        """Tell the report; while the store is away, try again until the Unix time `until`."""
+        text = report.model_dump_json()
+        while True:
+            try:
+                await self._write(report.run_id, "SUCCESS", text)
+            except (RedisError, OSError) as fault:
+                if time.time() + PAUSE_S > until:
+                    _log.warning("run %s: nobody hears its report: %s", report.run_id, fault)
+                    return
+            else:
+                return
+            await asyncio.sleep(PAUSE_S)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._redis.aclose()
+
+    async def _write(self, run_id: str, status: str, result: str) -> None:
+        key = f"{KEY_PREFIX}{run_id}"
+        now = datetime.now(UTC).isoformat()
+        text = (
+            f'{{"status":"{status}","result":{result},"traceback":null,"children":[],'
+            f'"date_done":"{now}","task_id":{msgspec.json.encode(run_id).decode()}}}'
+        )
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.setex(key, EXPIRY_S, text)
+            pipe.publish(key, text)
+            await pipe.execute()

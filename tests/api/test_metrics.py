@@ -1,0 +1,207 @@
+"""`GET /metrics`: what it counts, and for whom."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.dispatch import DispatchError, ExecutorLostError, ExecutorsUnavailableError
+from api.metrics import language_group
+from executor.messages import Failed, FailureKind, Finished, RunRequest, Stopped
+from sandbox.supervisor.languages import LANGUAGES
+from tests.api.service import (
+    KEY,
+    OTHER_TENANT,
+    Service,
+    executor_status,
+    make_client,
+    make_service,
+    make_settings,
+)
+
+Client = TestClient[Litestar]
+
+
+class Samples(dict[tuple[str, frozenset[str]], float]):
+    """Figures by name and by the values of their labels, in any order."""
+
+    def of(self, name: str, *labels: str) -> float:
+        return self[name, frozenset(labels)]
+
+
+def measuring(access: str = "key") -> Service:
+    return make_service(make_settings(metrics=access))
+
+
+def run(client: Client, code: str = "print(1)", lang: str = "py") -> Any:
+    return client.post("/exec", json={"lang": lang, "code": code})
+
+
+def samples(client: Client) -> Samples:
+    """Read the figures as Prometheus does."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return Samples(
+        ((sample.name, frozenset(sample.labels.values())), sample.value)
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    )
+
+
+class TestAccess:
+    def test_there_is_none_by_default(self) -> None:
+        assert make_client(make_service()).get("/metrics").status_code == 404
+
+    def test_whoever_has_a_key_may_read_it(self) -> None:
+        client = make_client(measuring())
+        assert client.get("/metrics").status_code == 200
+
+        client.headers["X-API-Key"] = "another"
+        assert client.get("/metrics").status_code == 401
+
+    def test_a_scraper_may_send_the_key_as_its_user_name(self) -> None:
+        with TestClient(measuring().app) as client:
+            assert client.get("/metrics", auth=(KEY, "")).status_code == 200
+
+    def test_everybody_may_where_it_is_open(self) -> None:
+        with TestClient(measuring("open").app) as client:
+            assert client.get("/metrics").status_code == 200
+            assert run(client).status_code == 401
+
+
+class TestRuns:
+    @pytest.mark.parametrize(
+        ("ending", "outcome"),
+        [
+            ({"exit_code": 0}, "succeeded"),
+            ({"exit_code": 3}, "failed"),
+            ({"exit_code": None, "signal": "SIGSEGV"}, "killed"),
+            ({"exit_code": None, "stopped": Stopped.TIME}, "time_limit"),
+            ({"exit_code": None, "stopped": Stopped.STDOUT}, "output_limit"),
+            ({"exit_code": None, "stopped": Stopped.MEMORY}, "memory_limit"),
+        ],
+    )
+    def test_they_are_counted_by_how_they_ended(
+        self, ending: dict[str, Any], outcome: str
+    ) -> None:
+        service = measuring()
+        service.dispatcher.outcome = lambda _: Finished(
+            stdout="", stderr="", wall_time_ms=1, **ending
+        )
+        client = make_client(service)
+
+        run(client)
+        run(client)
+
+        assert samples(client).of("code_command_runs_total", outcome, "python") == 2
+
+    @pytest.mark.parametrize("kind", FailureKind)
+    def test_so_are_those_without_a_result(self, kind: FailureKind) -> None:
+        service = measuring()
+        service.dispatcher.outcome = lambda _: Failed(kind=kind)
+        client = make_client(service)
+
+        run(client)
+
+        assert samples(client).of("code_command_runs_total", kind.value, "python") == 1
+
+    @pytest.mark.parametrize(
+        ("fault", "outcome"),
+        [
+            (ExecutorsUnavailableError, "no_executor"),
+            (ExecutorLostError, "executor_lost"),
+            (DispatchError, "no_report"),
+            (RuntimeError, "error"),
+        ],
+    )
+    def test_so_are_those_that_do_not_come_back(
+        self, fault: type[Exception], outcome: str
+    ) -> None:
+        service = measuring()
+        service.dispatcher.outcome = _raising(fault)
+        client = make_client(service)
+
+        run(client)
+
+        assert samples(client).of("code_command_runs_total", outcome, "python") == 1
+
+    def test_requests_that_are_no_runs_are_not(self) -> None:
+        client = make_client(measuring())
+
+        client.post("/exec", json={"lang": "no-such-language", "code": ""})
+
+        assert not [name for name, _ in samples(client) if name == "code_command_runs_total"]
+
+    def test_those_under_way_are_shown(self) -> None:
+        service = measuring()
+        over = asyncio.Event()
+        service.dispatcher.outcome = lambda _: over
+        with make_client(service) as client, client.portal() as portal:
+            running = portal.start_task_soon(lambda: asyncio.to_thread(run, client))
+            portal.call(service.dispatcher.began.wait)
+
+            waiting = samples(client).of("code_command_runs_waiting")
+            portal.call(over.set)
+            running.result()
+
+            assert waiting == 1
+            assert samples(client).of("code_command_runs_waiting") == 0
+
+
+class TestSteps:
+    def test_each_is_counted_by_the_group_of_the_language(self) -> None:
+        client = make_client(measuring())
+        run(client)
+        run(client, lang="cpp")
+
+        found = samples(client)
+
+        for step in ("admit", "queue", "claim", "run", "program", "outputs", "answer"):
+            for group in ("python", "compiled"):
+                name = "code_command_run_step_seconds_count"
+                assert found.of(name, step, group) == 1, step
+
+    def test_there_are_few_groups(self) -> None:
+        assert {language_group(name) for name in LANGUAGES} == {"python", "compiled", "other"}
+
+
+class TestExecutors:
+    def test_their_slots_and_sandboxes_are_added_up(self) -> None:
+        service = measuring()
+        service.dispatcher.state = service.dispatcher.state.__class__(
+            broker_up=True, executors=(executor_status(), executor_status("down"))
+        )
+
+        found = samples(make_client(service))
+
+        assert found.of("code_command_executors", "up") == 1
+        assert found.of("code_command_executors", "down") == 1
+        assert found.of("code_command_sandboxes", "ready") == 4
+        assert found.of("code_command_slots", "capacity") == 8
+
+
+def test_nobody_is_named_and_nothing_of_what_they_do() -> None:
+    service = measuring()
+    client = make_client(service)
+    client.headers["User-Id"] = "somebody-known"
+    run(client, code="print('a-secret-thing')")
+
+    text = client.get("/metrics").text
+
+    request = service.dispatcher.request
+    for hidden in ("somebody-known", "a-secret", OTHER_TENANT, request.session_id, KEY):
+        assert hidden not in text
+    assert "tenant" not in text
+    assert "default" not in text
+
+
+def _raising(fault: type[Exception]) -> Callable[[RunRequest], Any]:
+    def outcome(_: RunRequest) -> Any:
+        raise fault("no report")
+
+    return outcome
