@@ -1,13 +1,8 @@
-"""Unpacks an image of a Docker engine into a folder, for runtimes that are driven directly."""
+"""Images of a Docker engine as archives, for runtimes that are driven directly."""
 
-import json
-import logging
-import os
-import shutil
-import stat
-import subprocess
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import docker  # noqa: TID251 - this is the adapter
@@ -15,121 +10,93 @@ import docker.errors  # noqa: TID251
 import docker.utils  # noqa: TID251
 
 from executor.docker_spec import OWNER_LABEL, ROLE_LABEL
-from executor.oci_bundle import UnpackedImage
 from executor.sandbox import SandboxUnavailableError
 
-UNPACKED_ROLE = "unpacking"
+UNPACKING_ROLE = "unpacking"
 CALL_TIMEOUT_S = 120
-SPARE_DISK_BYTES = 512 * 1024 * 1024
-
-_ROOT = "root"
-_ABOUT = "image.json"
-
-_log = logging.getLogger(__name__)
 
 
-def unpack_image(image: str, images: Path, *, owner: str) -> UnpackedImage:
-    """Return the folder of `image`, after unpacking it if that was not done yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineImage:
+    """What the engine says of one image."""
 
-    Blocks: half a minute for the 4 GB of the default image, nothing where it is there. Safe
-    to repeat, and to be done by several processes: each unpacks for itself, the first one to
-    end wins.
+    digest: str
+    """64 hexadecimal characters; another content has another one."""
+    size_bytes: int
+    entrypoint: tuple[str, ...]
+    environment: tuple[str, ...]
+    """As `NAME=value`."""
 
-    Args:
-        image: Name of an image that the engine has.
-        images: Where unpacked images are kept, each in a folder that is named by its id.
-        owner: Whose label the container gets that is made for this and never started.
+
+class EngineImages:
+    """The images of one engine. Blocks."""
+
+    def __init__(self, api: Any, *, owner: str) -> None:
+        self._api = api
+        self._owner = owner
+
+    def find(self, name: str) -> EngineImage:
+        """Return what is known of an image.
+
+        Raises:
+            SandboxUnavailableError: The engine has none of that name.
+        """
+        try:
+            about = self._api.inspect_image(name)
+        except docker.errors.ImageNotFound as fault:
+            raise SandboxUnavailableError(
+                f"the engine has no image {name}; build it: ./code-command build"
+            ) from fault
+        config = about["Config"]
+        return EngineImage(
+            digest=about["Id"].removeprefix("sha256:"),
+            size_bytes=about["Size"],
+            entrypoint=tuple(config.get("Entrypoint") or config.get("Cmd") or ()),
+            environment=tuple(config.get("Env") or ()),
+        )
+
+    def has(self, digest: str) -> bool:
+        """Whether the engine still has the image of that digest."""
+        try:
+            self._api.inspect_image(f"sha256:{digest}")
+        except docker.errors.ImageNotFound:
+            return False
+        return True
+
+    @contextmanager
+    def exported(self, image: EngineImage) -> Generator[Iterator[bytes]]:
+        """Give the image's files as an uncompressed tar, in pieces.
+
+        It takes a container, which is never started and has the owner's label: one that an
+        executor which was killed leaves behind is found by that.
+        """
+        container = self._api.create_container_from_config(
+            {
+                "Image": f"sha256:{image.digest}",
+                "NetworkDisabled": True,
+                "Labels": {ROLE_LABEL: UNPACKING_ROLE, OWNER_LABEL: self._owner},
+            }
+        )["Id"]
+        try:
+            yield self._api.export(container)
+        finally:
+            self._api.remove_container(container, force=True, v=True)
+
+
+@contextmanager
+def engine_images(*, owner: str) -> Generator[EngineImages]:
+    """Connect to the engine that `DOCKER_HOST` names, or this host's.
 
     Raises:
-        SandboxUnavailableError: The engine is away or lacks the image, or there is no room.
+        SandboxUnavailableError: It does not answer, or refuses.
     """
     try:
         api = docker.APIClient(
             **docker.utils.kwargs_from_env(), version="auto", timeout=CALL_TIMEOUT_S
         )
-        about = api.inspect_image(image)
-        place = images / about["Id"].removeprefix("sha256:")
-        if not (place / _ABOUT).exists():
-            _check_room(images, needed_bytes=about["Size"])
-            _log.info("unpacking %s; takes half a minute, once for each version of it", image)
-            _unpack(api, about, place, owner=owner)
-        return _known(place)
-    except docker.errors.ImageNotFound as fault:
-        raise SandboxUnavailableError(
-            f"the engine has no image {image}; build it: ./code-command build"
-        ) from fault
-    except (docker.errors.DockerException, OSError) as fault:
-        raise SandboxUnavailableError(f"{image} cannot be unpacked: {fault}") from fault
-
-
-def _check_room(images: Path, *, needed_bytes: int) -> None:
-    images.mkdir(parents=True, exist_ok=True, mode=0o711)
-    free_bytes = shutil.disk_usage(images).free
-    if free_bytes < needed_bytes + SPARE_DISK_BYTES:
-        raise SandboxUnavailableError(
-            f"unpacking the sandbox image takes {needed_bytes / 1e9:.1f} GB below {images},"
-            f" which has {free_bytes / 1e9:.1f} GB; free some, or set SANDBOX_IMAGES_DIR, or"
-            " SANDBOX_ENGINE=docker"
-        )
-
-
-def _unpack(api: Any, about: dict[str, Any], place: Path, *, owner: str) -> None:
-    """Fill a folder beside `place` and rename it: whoever finds `place` finds all of it."""
-    draft = place.with_name(f"{place.name}.{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    root = draft / _ROOT
-    root.mkdir(parents=True, mode=0o755)
-    container = api.create_container_from_config(
-        {
-            "Image": about["Id"],
-            "NetworkDisabled": True,
-            "Labels": {ROLE_LABEL: UNPACKED_ROLE, OWNER_LABEL: owner},
-        }
-    )["Id"]
-    try:
-        _extract(api.export(container), root)
-        _make_harmless(root)
-        config = about["Config"]
-        image = UnpackedImage(
-            root=place / _ROOT,
-            entrypoint=tuple(config["Entrypoint"]),
-            environment=tuple(config["Env"]),
-        )
-        (draft / _ABOUT).write_text(json.dumps(asdict(image), default=str))
-        draft.chmod(0o711)
-        draft.rename(place)
-    except OSError:
-        if not (place / _ABOUT).exists():  # Else another process was first.
-            raise
-    finally:
-        api.remove_container(container, force=True, v=True)
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _extract(archive: Any, root: Path) -> None:
-    """Let tar do it: Python's own takes four times as long."""
-    command = ["tar", "--extract", "--numeric-owner", "--directory", str(root)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as tar:  # noqa: S603 - fixed words
-        if tar.stdin is not None:  # It is: a pipe was asked for.
-            for piece in archive:
-                tar.stdin.write(piece)
-    if tar.returncode != 0:
-        raise OSError(f"tar ended with {tar.returncode}")
-
-
-def _make_harmless(root: Path) -> None:
-    """Take setuid and setgid from everything: here users of the host can reach the files."""
-    for folder, _, names in os.walk(root):
-        for path in (Path(folder, name) for name in names):
-            mode = path.lstat().st_mode
-            if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
-                path.chmod(stat.S_IMODE(mode) & 0o777)
-
-
-def _known(place: Path) -> UnpackedImage:
-    about = json.loads((place / _ABOUT).read_text())
-    return UnpackedImage(
-        root=Path(about["root"]),
-        entrypoint=tuple(about["entrypoint"]),
-        environment=tuple(about["environment"]),
-    )
+        try:
+            yield EngineImages(api, owner=owner)
+        finally:
+            api.close()
+    except docker.errors.DockerException as fault:
+        raise SandboxUnavailableError(f"Docker, which has the image: {fault}") from fault

@@ -56,6 +56,16 @@ class Cgroup:
                 return int(line.split()[1])
         return 0
 
+    def groups_within(self) -> set[str]:
+        """Return the names of the groups that lie in this one, in whatever hierarchy."""
+        return {
+            entry.name
+            for folder in self._folders()
+            if folder.is_dir()
+            for entry in folder.iterdir()
+            if entry.is_dir()
+        }
+
     def kill(self) -> None:
         """Kill every process in it. Those of a PID namespace end with their first."""
         for folder in self._folders():

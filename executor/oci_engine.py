@@ -10,6 +10,7 @@ import socket
 import tarfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,10 @@ from typing import ParamSpec, TypeVar
 from typing_extensions import override
 
 from executor.concurrency import to_its_end
-from executor.docker_export import unpack_image
 from executor.frame_stream import FrameStream
 from executor.oci_bundle import IDS_PER_SANDBOX, UnpackedImage, bundle
 from executor.oci_cgroup import Cgroup
+from executor.oci_image import UnpackedImages
 from executor.oci_runtime import Init, OciRuntime, adopt_orphans
 from executor.policy import SandboxPolicy
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
@@ -68,9 +69,10 @@ class OciEngine(SandboxEngine):
         self._policy = policy
         self._owner = owner
         self._assets = assets
-        self._images = images
+        self._images = UnpackedImages(images, owner=owner)
         self._place = f"executor-{owner}"  # Never `..`, whatever the operator chose.
         self._home = RUN_DIR / self._place
+        self._group = Cgroup(f"/code-command/{self._place}")
         self._runtime = OciRuntime(command=policy.runtime, state=self._home / "state")
         self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="oci")
         self._preparing = asyncio.Lock()
@@ -152,10 +154,8 @@ class OciEngine(SandboxEngine):
 
     @override
     async def remove_leftovers(self) -> int:
-        try:
-            found = [entry.name for entry in os.scandir(self._home / "bundles")]
-        except FileNotFoundError:
-            return 0
+        # Either may be all that is left of one.
+        found = self._bundled() | self._group.groups_within()
         leftovers = [self._box(name) for name in found if name not in self._own]
         for box in leftovers:
             await self._remove(box)
@@ -184,9 +184,8 @@ class OciEngine(SandboxEngine):
                 await self.check()
                 await self._call(adopt_orphans)
                 await self._call(self._bring_assets)
-                unpack = partial(unpack_image, owner=self._owner)
                 self._image = await to_its_end(
-                    self._call(unpack, self._policy.image, self._images)
+                    self._call(self._images.open, self._policy.image)
                 )
             return self._image
 
@@ -209,7 +208,7 @@ class OciEngine(SandboxEngine):
         return _Box(
             name=name,
             folder=self._home / "bundles" / name,
-            cgroup=Cgroup(f"/code-command/{self._place}/{name}"),
+            cgroup=Cgroup(f"{self._group.name}/{name}"),
         )
 
     async def _call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -223,8 +222,17 @@ class OciEngine(SandboxEngine):
     @override
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
-        if not self._own:
+        self._images.close()
+        if not self._own and not self._bundled():
             shutil.rmtree(self._home, ignore_errors=True)
+            with suppress(OSError):  # An earlier life's are in it.
+                await self._group.remove()
+
+    def _bundled(self) -> set[str]:
+        try:
+            return {entry.name for entry in os.scandir(self._home / "bundles")}
+        except FileNotFoundError:
+            return set()
 
 
 def _fresh_uids() -> int:

@@ -137,9 +137,15 @@ SHOWN_BY = {
     "S3_SECRET_ACCESS_KEY": (
         f"{CONNECTIONS}::TestStorage::test_the_right_secret_opens_it_and_another_does_not"
     ),
+    "SANDBOX_ENGINE": (
+        "live/test_service_oci.py::test_up_says_who_makes_the_sandboxes_and_docker_makes_none"
+    ),
     "SANDBOX_IMAGE": (
         f"{SETTINGS}::TestSandboxes::"
         "test_they_are_of_the_image_the_runtime_and_the_owner_it_was_told"
+    ),
+    "SANDBOX_IMAGES_DIR": (
+        "contracts/sandbox/test_oci_image.py::test_an_image_is_unpacked_where_it_was_told_once"
     ),
     "SANDBOX_LANGUAGES": (
         "infra/test_image.py::test_an_image_is_built_with_the_languages_asked_for"
@@ -200,7 +206,8 @@ def defaults() -> dict[str, Any]:
 def shown(default: Any) -> str:
     """Write a default as the README does."""
     if isinstance(default, Path):
-        return str(default.relative_to(CHECKOUT))
+        inside = default.is_relative_to(CHECKOUT)
+        return str(default.relative_to(CHECKOUT) if inside else default)
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 

@@ -1,6 +1,7 @@
 """`up`: the whole service on this machine, until Ctrl-C."""
 
 import shlex
+from dataclasses import replace
 
 from docker.errors import DockerException  # noqa: TID251 - infra/local may talk to Docker
 
@@ -16,6 +17,7 @@ from infra.local.engine_setup import ensure_engine
 from infra.local.errors import BadSettingError, ChildFailedError
 from infra.local.image import ensure_sandbox_image
 from infra.local.ports import is_free
+from infra.local.sandbox_engine import choose_sandbox_engine
 from infra.local.service import (
     START_TIMEOUT_S,
     api_spec,
@@ -69,6 +71,8 @@ def _start(config: Config, work_dir: WorkDir, supervisor: Supervisor, console: C
     servers.wait(console)
     owner = environment["CODE_EXECUTOR_ID"]
     supervisor.at_stop(lambda: _remove_containers(owner, console))
+    engine = {"SANDBOX_ENGINE": choose_sandbox_engine(executor.environment, console)}
+    executor = replace(executor, environment={**executor.environment, **engine})
     console.say("starting the API and the executor")
     children = supervisor.start(executor), supervisor.start(api)
     _wait_for_health(config, supervisor, children)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -17,11 +16,11 @@ import pytest
 
 from infra.local.config import CHECKOUT, load_config
 from infra.local.console import Console
-from infra.local.engine import OWNER_LABEL, connect
 from infra.local.errors import AlreadyRunningError, BadSettingError
 from infra.local.ports import is_free
 from infra.local.up import up
 from infra.local.work_dir import WorkDir, held, open_work_dir
+from tests.executor import docker_view, oci_view
 
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 60
@@ -103,11 +102,10 @@ class Installation:
             trust_env=False,
         )
 
-    def containers(self) -> list[str]:
-        with closing(connect()) as engine:
-            label = f"{OWNER_LABEL}={self.work_dir.executor_id()}"
-            found = engine.api.containers(all=True, quiet=True, filters={"label": label})
-        return [container["Id"] for container in found]
+    def sandboxes(self) -> set[str]:
+        """Return names of what the executor's engine has made, whichever engine that is."""
+        owner = self.work_dir.executor_id()
+        return docker_view.containers_of(owner) | oci_view.boxes_of(owner)
 
     def processes(self) -> list[int]:
         """Whoever was told of this work folder, apart from `up` itself."""
@@ -158,12 +156,12 @@ class TestLife:
             ("sh", "-c", printed[0]), capture_output=True, text=True, check=True
         )
         assert json.loads(done.stdout)["stdout"] == "42\n"
-        assert installation.containers()
+        assert installation.sandboxes()
         assert installation.processes()
 
         assert installation.end(signal.SIGINT) == 0
 
-        assert installation.containers() == []
+        assert installation.sandboxes() == set()
         assert installation.processes() == []
         assert is_free(installation.port)
 
@@ -176,7 +174,7 @@ class TestLife:
             assert answer.status_code == 200, answer.text
             uploaded = answer.json()
         path = f"/download/{uploaded['session_id']}/{uploaded['files'][0]['fileId']}"
-        left = set(installation.containers())
+        left = installation.sandboxes()
 
         installation.end(signal.SIGKILL)
         assert eventually(lambda: not installation.processes())
@@ -184,9 +182,9 @@ class TestLife:
 
         with installation.client() as client:
             assert client.get(path).content == b"kept"
-        assert eventually(lambda: not left & set(installation.containers()))
+        assert eventually(lambda: not left & installation.sandboxes())
         assert installation.end(signal.SIGTERM) == 0
-        assert installation.containers() == []
+        assert installation.sandboxes() == set()
 
     def test_what_dies_is_started_again_and_the_service_recovers(
         self, installation: Installation

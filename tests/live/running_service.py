@@ -31,6 +31,8 @@ LAST_LINE = "Ctrl-C stops it."
 TENANTS = ("first", "second")
 
 DEFAULTS = {
+    # The engine that an independent client can be asked about; see test_service_oci.py.
+    "SANDBOX_ENGINE": "docker",
     "SANDBOX_POOL_SIZE": "2",
     # Every test of a folder is the same caller.
     "RATE_LIMIT_EXEC": "off",

@@ -1,4 +1,4 @@
-"""One Docker engine for all tests of sandboxes; at the end nothing of it may be left."""
+"""One engine of each kind for all tests of sandboxes; at the end nothing of it may be left."""
 
 import os
 import secrets
@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from executor.docker_engine import DockerEngine
+from executor.oci_engine import OciEngine
 from executor.policy import SandboxPolicy
 from executor.pool import WarmPool
 from executor.sandbox import SandboxEngine
 from executor.settings import ExecutorSettings
-from executor.shared_assets import pack
-from tests.contracts.sandbox.engines import running_engine
+from executor.shared_assets import AssetArchive, pack
+from tests.contracts.sandbox.engines import running_engine, unpacked_images_folder
 from tests.contracts.sandbox.lab import Lab
+from tests.executor import oci_view
 from tests.executor.docker_view import containers_of, remove_all_of
 from tests.executor.local_engine import LocalEngine
 
@@ -32,12 +34,15 @@ def policy() -> SandboxPolicy:
     return SandboxPolicy.from_settings(settings)
 
 
+def shipped_assets() -> AssetArchive:
+    return pack(ExecutorSettings.model_fields["shared_assets_path"].default)
+
+
 @pytest.fixture(scope="session")
 async def docker_engine(anyio_backend: str) -> AsyncGenerator[DockerEngine]:
     assert anyio_backend == "asyncio"
     owner = f"contract-{secrets.token_hex(4)}"
-    assets = pack(ExecutorSettings.model_fields["shared_assets_path"].default)
-    engine = DockerEngine(policy(), owner=owner, assets=assets)
+    engine = DockerEngine(policy(), owner=owner, assets=shipped_assets())
     yield engine
     left = containers_of(owner)
     await engine.close()
@@ -46,22 +51,47 @@ async def docker_engine(anyio_backend: str) -> AsyncGenerator[DockerEngine]:
 
 
 @pytest.fixture(scope="session")
-async def docker_pool(docker_engine: DockerEngine) -> AsyncGenerator[WarmPool]:
-    async with WarmPool(docker_engine, size=WAITING_SANDBOXES) as pool:
+async def oci_engine(anyio_backend: str) -> AsyncGenerator[OciEngine]:
+    assert anyio_backend == "asyncio"
+    owner = f"contract-{secrets.token_hex(4)}"
+    engine = OciEngine(
+        policy(), owner=owner, assets=shipped_assets(), images=unpacked_images_folder()
+    )
+    yield engine
+    left = oci_view.boxes_of(owner)
+    await engine.close()
+    assert left == set()
+
+
+@pytest.fixture(scope="session", params=["docker", "oci"])
+def real_engine(request: pytest.FixtureRequest) -> DockerEngine | OciEngine:
+    """Each engine whose sandboxes hold strangers' programs."""
+    return request.getfixturevalue(f"{request.param}_engine")
+
+
+@pytest.fixture(scope="session")
+async def pool(real_engine: DockerEngine | OciEngine) -> AsyncGenerator[WarmPool]:
+    async with WarmPool(real_engine, size=WAITING_SANDBOXES) as pool:
         yield pool
 
 
 @pytest.fixture
-def lab(docker_pool: WarmPool) -> Lab:
-    return Lab(docker_pool)
+def lab(pool: WarmPool) -> Lab:
+    return Lab(pool)
 
 
-@pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(
+    params=[
+        "local",
+        pytest.param("docker", marks=pytest.mark.docker),
+        pytest.param("oci", marks=pytest.mark.docker),
+    ]
+)
 def engine(request: pytest.FixtureRequest) -> SandboxEngine:
     """Every engine that is meant to keep the port's promises."""
     if request.param == "local":
         return LocalEngine()
-    return request.getfixturevalue("docker_engine")
+    return request.getfixturevalue(f"{request.param}_engine")
 
 
 @pytest.fixture

@@ -7,8 +7,14 @@ from pathlib import Path
 from executor.docker_engine import DockerEngine
 from executor.policy import SandboxPolicy
 from executor.sandbox import Program, Sandbox
+from executor.settings import ExecutorSettings
 from executor.shared_assets import pack
 from tests.contracts.sandbox.lab import LIMITS, run_in
+
+
+def unpacked_images_folder() -> Path:
+    """Where executors keep images unpacked; shared with them, since it takes half a minute."""
+    return ExecutorSettings().sandbox_images_dir
 
 
 @asynccontextmanager

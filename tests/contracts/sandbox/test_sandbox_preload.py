@@ -4,8 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from executor.docker_engine import DockerEngine
-from executor.sandbox import Program, Sandbox
+from executor.sandbox import Program, Sandbox, SandboxEngine
 from tests.contracts.sandbox.lab import LIMITS, Ran, run_in
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
@@ -27,8 +26,8 @@ frame.to_csv("out.csv", index=False)
 
 
 @pytest.fixture
-async def sandbox(docker_engine: DockerEngine) -> AsyncGenerator[Sandbox]:
-    sandbox = await docker_engine.create()
+async def sandbox(real_engine: SandboxEngine) -> AsyncGenerator[Sandbox]:
+    sandbox = await real_engine.create()
     await sandbox.preload()
     yield sandbox
     await sandbox.destroy()
@@ -98,8 +97,8 @@ sys.exit(4)
     assert (ran.stdout, ran.exit_code) == ("the parent\n", 4)
 
 
-async def test_a_job_that_comes_while_it_loads_is_run(docker_engine: DockerEngine) -> None:
-    sandbox = await docker_engine.create()
+async def test_a_job_that_comes_while_it_loads_is_run(real_engine: SandboxEngine) -> None:
+    sandbox = await real_engine.create()
     try:
         await sandbox.prepare(Program(language="py", source=b"print(1)"), LIMITS)
         execution = await sandbox.run()
