@@ -14,7 +14,7 @@ import types
 from collections.abc import Sequence
 
 from .last_word import LastWord
-from .lean_typing import NoReturn
+from .lean_typing import NamedTuple, NoReturn
 from .workspace import WORKSPACE
 
 PASSED_ON = frozenset(
@@ -43,7 +43,7 @@ PASSED_ON = frozenset(
 """The environment of programs is these variables of the image, and no others."""
 
 PR_SET_DUMPABLE = 4
-_OUT_OF_MEMORY_FIRST = "1000"
+_OUT_OF_MEMORY_FIRST = b"1000"
 
 
 def set_dumpable(*, dumpable: bool) -> None:
@@ -61,33 +61,50 @@ def set_dumpable(*, dumpable: bool) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
 
 
-def confine(stdio: tuple[int, int, int], *, keep: int) -> int:
-    """Turn this process into the program's: session, descriptors, limits, environment.
+class Confined(NamedTuple):
+    """What a process that waits for its program still has open beside the program's own."""
 
-    Returns:
-        Where the descriptor `keep` is now. Everything else that the supervisor has open,
-        its frames above all, is closed here.
+    orders: int
+    out_of_memory: int
+    """What is written here is its place among those that the kernel kills for memory."""
+
+
+def confine(stdio: tuple[int, int, int], *, orders: int) -> Confined:
+    """Turn this process into a program's: session, descriptors, limits, environment.
+
+    Everything else that the supervisor has open, its frames above all, is closed here. Until
+    `let_go` nobody can look into the process: it may be that another one runs the program.
     """
     os.setsid()
-    first_free = len(stdio)
-    kept = fcntl.fcntl(keep, fcntl.F_DUPFD_CLOEXEC, first_free + 1)
+    set_dumpable(dumpable=True)  # Else its own files in /proc belong to root.
+    out_of_memory = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    set_dumpable(dumpable=False)
+    confined = Confined(orders=len(stdio), out_of_memory=len(stdio) + 1)
+    kept = [
+        fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(confined) + 1)
+        for descriptor in (orders, out_of_memory)
+    ]
     for target, descriptor in enumerate(stdio):
         os.dup2(descriptor, target)
-    os.dup2(kept, first_free, inheritable=False)
-    os.closerange(first_free + 1, os.sysconf("SC_OPEN_MAX"))
+    for target, descriptor in zip(confined, kept, strict=True):
+        os.dup2(descriptor, target, inheritable=False)
+    os.closerange(max(confined) + 1, os.sysconf("SC_OPEN_MAX"))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Its own memory is its own business; without this its /proc files belong to root, and
-    # neither /dev/stdout nor the next line would work.
-    set_dumpable(dumpable=True)
-    # When memory runs out the kernel shall take the program, not PID 1.
-    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write(_OUT_OF_MEMORY_FIRST)
     for name in os.environ.keys() - PASSED_ON:
         del os.environ[name]
     os.environ["PWD"] = WORKSPACE
     os.chdir(WORKSPACE)
     os.umask(0o022)
-    return first_free
+    return confined
+
+
+def let_go(confined: Confined) -> None:
+    """Make it a program: nothing of the supervisor's is left in it."""
+    # When memory runs out the kernel shall take the program, not PID 1.
+    os.write(confined.out_of_memory, _OUT_OF_MEMORY_FIRST)
+    for descriptor in confined:
+        os.close(descriptor)
+    set_dumpable(dumpable=True)  # Its memory is its own business from here on.
 
 
 def execute(commands: Sequence[tuple[str, ...]], args: tuple[str, ...]) -> NoReturn:
@@ -139,10 +156,10 @@ def run_python(path: str, args: tuple[str, ...], last_word: LastWord) -> NoRetur
     status = _run(path, main)
     # What the interpreter does at its end, less the time it takes to free every module.
     import atexit  # noqa: PLC0415 - part of the interpreter
-    import threading  # noqa: PLC0415 - 1 ms of every sandbox's start, and most never need it
 
     try:
-        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - no public name
+        if threading := sys.modules.get("threading"):  # Else there are no threads of Python's.
+            threading._shutdown()  # noqa: SLF001 - no public name
         atexit._run_exitfuncs()  # type: ignore[attr-defined] # noqa: SLF001 - as above
     except BaseException as error:  # noqa: BLE001 - reported as Python reports it
         _report(error)
@@ -194,9 +211,10 @@ def _close_what_is_open(main: types.ModuleType) -> None:
     compressed file writes its last bytes when it is collected.
     """
     _flush_files()
-    import threading  # noqa: PLC0415 - see above
-
-    if threading.active_count() == 1:  # Else a daemon thread would stumble over the gaps.
+    threading = sys.modules.get("threading")
+    if (
+        threading is None or threading.active_count() == 1
+    ):  # Else a daemon thread would stumble over the gaps.
         for name in [name for name in main.__dict__ if name != "__builtins__"]:
             main.__dict__[name] = None
         gc.collect()

@@ -2,8 +2,7 @@
 
 import gc
 import importlib
-import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 SMALL_MODULES = (
     "json",
@@ -28,15 +27,17 @@ LIBRARIES = (
 so that an operator may slim it."""
 
 
-def preload_until_needed(modules: Sequence[str], descriptor: int) -> tuple[str, ...]:
-    """Import `modules` one after the other until `descriptor` can be read.
+def preload_until_needed(
+    modules: Sequence[str], is_needed: Callable[[], bool]
+) -> tuple[str, ...]:
+    """Import `modules` one after the other until `is_needed` says that somebody waits.
 
     Returns:
         The names of those that are loaded now.
     """
     loaded: list[str] = []
     for name in modules:
-        if _readable(descriptor):
+        if is_needed():
             break
         try:
             importlib.import_module(name)
@@ -44,21 +45,17 @@ def preload_until_needed(modules: Sequence[str], descriptor: int) -> tuple[str, 
             continue
         loaded.append(name)
     if loaded:
-        _use_once(loaded, descriptor)
+        _use_once(loaded, is_needed)
     return tuple(loaded)
 
 
-def _use_once(loaded: Sequence[str], descriptor: int) -> None:
+def _use_once(loaded: Sequence[str], is_needed: Callable[[], bool]) -> None:
     from .warm_up import WARM_UPS  # noqa: PLC0415 - a sandbox's start is to be short
 
     for name in loaded:
-        if name in WARM_UPS and not _readable(descriptor):
+        if name in WARM_UPS and not is_needed():
             WARM_UPS[name]()
     # What is loaded stays shared with the program's process: the collector would
     # otherwise write to every object's header, and so copy the pages.
     gc.collect()
     gc.freeze()
-
-
-def _readable(descriptor: int) -> bool:
-    return bool(select.select([descriptor], [], [], 0)[0])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from . import last_word
 from .frames import CHUNK_BYTES, Kind
+from .incoming import HostGoneError
 from .job import Job
 from .lean_typing import NamedTuple
 from .memory import count_oom_kills
@@ -16,10 +17,6 @@ from .processes import kill_everything
 from .standby import Order, Standby
 
 Send = Callable[[Kind, bytes], None]
-
-
-class HostGoneError(Exception):
-    """The executor closed the connection: nobody waits for this run any more."""
 
 
 class Ended(NamedTuple):
@@ -50,12 +47,26 @@ class _Stream:
             data = os.read(self.descriptor, CHUNK_BYTES)
         except BlockingIOError:
             return True
+        self._pass_on(data)
+        return bool(data)
+
+    def empty(self) -> None:
+        """Pass on what is left there, and close it. Nobody may write any more.
+
+        Its end is not waited for: the kernel closes what a program had open only after it has
+        freed its memory, 4 to 8 ms later for one with pandas in it.
+        """
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.descriptor, CHUNK_BYTES):
+                self._pass_on(data)
+        os.close(self.descriptor)
+
+    def _pass_on(self, data: bytes) -> None:
         if len(data) > self._left:
             self.exceeded = True
         if self._left and data:
             self._send(self._kind, data[: self._left])
         self._left = max(0, self._left - len(data))
-        return bool(data)
 
 
 class Program:
@@ -71,7 +82,7 @@ class Program:
             path: Of the entry file.
             send: Takes its output.
             standby: The process that becomes it.
-            bystander: Another one that was discarded.
+            bystander: The id of another one, which nobody needs.
         """
         self._bystander = bystander
         self._last_word = standby.last_word
@@ -105,7 +116,8 @@ class Program:
         stopped = self._watch(host)
         wall_time_ms = round((time.monotonic() - self._started) * 1000)
         kill_everything(self._reap, but=self._bystander)
-        self._drain()
+        for stream in (self._stdout, self._stderr):
+            stream.empty()
         if self._stdout.exceeded:
             stopped = "stdout"
         elif stopped is None and self._ran_out_of_memory():
@@ -156,13 +168,6 @@ class Program:
     def _has_spoken(self) -> bool:
         self._exit_code = self._last_word.heard()
         return self._exit_code is not None
-
-    def _drain(self) -> None:
-        """Read what is left in the pipes: nobody holds their other ends any more."""
-        for stream in (self._stdout, self._stderr):
-            while stream.pump() and not self._stdout.exceeded:
-                pass
-            os.close(stream.descriptor)
 
     def _ran_out_of_memory(self) -> bool:
         kills = count_oom_kills()

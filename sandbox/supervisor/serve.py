@@ -8,14 +8,12 @@ was killed disappears.
 import contextlib
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 from . import child
 from .frames import (
-    CHUNK_BYTES,
     PROTOCOL_VERSION,
     Frame,
-    FrameDecoder,
     FrameError,
     Kind,
     decode_json,
@@ -23,11 +21,12 @@ from .frames import (
     encode_json,
 )
 from .imports import wants_libraries
+from .incoming import HostGoneError, Incoming
 from .job import Job, parse_job
 from .languages import LANGUAGES
 from .lean_typing import NamedTuple, NoReturn
 from .preload import LIBRARIES, SMALL_MODULES, preload_until_needed
-from .program import HostGoneError, Program
+from .program import Program
 from .skips import SkipReason
 from .standby import Standby
 from .workspace import Collection, InputFile, Workspace
@@ -53,16 +52,9 @@ def main() -> NoReturn:
     workspace = Workspace()
     try:
         send(Kind.HELLO, {"protocol": PROTOCOL_VERSION})
-        preload_until_needed(SMALL_MODULES, STDIN)
-        small, full = Standby(), None
-        frames = _frames()
-        first = _next(frames)
-        if first.kind is Kind.PRELOAD:
-            modules = preload_until_needed(LIBRARIES, STDIN)
-            full = Standby()
-            send(Kind.PRELOADED, {"modules": modules})
-            first = _next(frames)
-        delivery = _receive(first, frames, workspace)
+        incoming = Incoming(STDIN)
+        small, full, first = _stand_by(incoming)
+        delivery = _receive(first, incoming, workspace)
         if delivery.refusal is None:
             _serve(delivery, workspace, small, full)
         else:
@@ -73,6 +65,24 @@ def main() -> NoReturn:
         os.write(2, f"protocol: {fault}\n".encode())
         os._exit(4)
     os._exit(0)
+
+
+def _stand_by(incoming: Incoming) -> tuple[Standby, Standby | None, Frame]:
+    """Preload until a job comes; return the processes that wait, and the job's first frame."""
+    preload_until_needed(SMALL_MODULES, incoming.waiting)
+    first = incoming.next() if incoming.waiting() else None
+    if first is not None and first.kind is Kind.PRELOAD:
+        # It came early. Our own modules are not to be left out for that.
+        preload_until_needed(SMALL_MODULES, incoming.waiting)
+    small, full = Standby(), None
+    if first is None:
+        first = incoming.next()
+    if first.kind is Kind.PRELOAD:
+        modules = preload_until_needed(LIBRARIES, incoming.waiting)
+        full = Standby()
+        send(Kind.PRELOADED, {"modules": modules})
+        first = incoming.next()
+    return small, full, first
 
 
 def _serve(
@@ -87,8 +97,6 @@ def _serve(
     standby, other = small, full
     if full is not None and language.command is None and wants_libraries(delivery.source):
         standby, other = full, small
-    if other is not None:
-        other.discard()
     program = Program(
         delivery.job,
         path,
@@ -126,14 +134,14 @@ def _report(workspace: Workspace, collection: Collection) -> None:
     )
 
 
-def _receive(first: Frame, frames: Iterator[Frame], workspace: Workspace) -> _Delivery:
+def _receive(first: Frame, incoming: Incoming, workspace: Workspace) -> _Delivery:
     """Take the job, its source and its inputs, up to RUN."""
     if first.kind is not Kind.JOB:
         raise FrameError(f"{first.kind.name} where JOB belongs")
     job = parse_job(first)
     source = bytearray()
     inputs = _Inputs(workspace)
-    for frame in frames:
+    for frame in incoming:
         match frame.kind:
             case Kind.SOURCE:
                 source += frame.payload
@@ -146,7 +154,7 @@ def _receive(first: Frame, frames: Iterator[Frame], workspace: Workspace) -> _De
                 return _Delivery(job, bytes(source), inputs.refusal)
             case _:
                 raise FrameError(f"{frame.kind.name} is out of order")
-    raise HostGoneError
+    raise HostGoneError  # Not reached: they end in no other way.
 
 
 class _Inputs:
@@ -183,19 +191,6 @@ class _Inputs:
             yield
         except OSError as fault:
             self.refusal = self.refusal or fault.strerror or "an input cannot be written"
-
-
-def _next(frames: Iterator[Frame]) -> Frame:
-    frame = next(frames, None)
-    if frame is None:
-        raise HostGoneError
-    return frame
-
-
-def _frames() -> Iterator[Frame]:
-    decoder = FrameDecoder()
-    while data := os.read(STDIN, CHUNK_BYTES):
-        yield from decoder.feed(data)
 
 
 def send(kind: Kind, fields: dict[str, object]) -> None:
