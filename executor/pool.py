@@ -10,7 +10,7 @@ from typing import Self
 
 from executor.concurrency import end
 from executor.pool_claims import Claims
-from executor.pool_clock import Clock, LoopClock
+from executor.pool_clock import Clock, LoopClock, Respite
 from executor.pool_demand import Demand, Wanted, group_of
 from executor.pool_making import Making
 from executor.pool_pace import pace_of
@@ -21,6 +21,12 @@ from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 
 TENDING_INTERVAL_S = 5.0
 """How often the pool looks after itself though nobody comes and nothing happens."""
+
+
+RESPITE_S = 0.05
+"""How long making, preloading and removing is put off when a program has got a sandbox or has
+ended in one, if another sandbox is waiting still. On two processors, a small program beside
+which a sandbox is made takes half as long again; most are answered by then."""
 
 
 class WarmPool:
@@ -70,6 +76,7 @@ class WarmPool:
             self._clock, took=self._demand.preloading_s.add, changed=self.drop_dead
         )
         self._removal = Removal(at_once=self._pace.removals, changed=self._tend)
+        self._respite = Respite(self._clock, RESPITE_S, over=self._tend)
         self._tending: asyncio.Task[None] | None = None
 
     @property
@@ -112,6 +119,7 @@ class WarmPool:
         tending, self._tending = self._tending, None
         if tending is not None:
             await end([tending])
+        await self._respite.stop()
         await self._making.stop()
         await self._preloading.stop()
         while self._claims.fail(SandboxUnavailableError("the executor is ending")):
@@ -137,6 +145,7 @@ class WarmPool:
         self._demand.arrived(group, self._clock.now())
         while (waiting := self._shelf.take(group)) is not None:
             self._claimed.add(waiting.sandbox)
+            self._respite.begin()
             self._tend()
             try:
                 await self._preloading.interrupt(waiting)
@@ -156,6 +165,9 @@ class WarmPool:
     def retire(self, sandbox: Sandbox) -> None:
         """Have a claimed sandbox destroyed, off the caller's path."""
         self._claimed.discard(sandbox)
+        if self._tending is not None:
+            self._respite.begin()
+        self._hold_removal()
         self._removal.add(sandbox)
         self._tend()
 
@@ -188,7 +200,7 @@ class WarmPool:
             return
         wanted = self._demand.wanted(self._clock.now())
         self._discard(self._shelf.remove_oldest(but=wanted.kept))
-        self._removal.hold(bool(self._claims) and self.removing < self._pace.put_off)
+        self._hold_removal()
         for _ in range(self._creations_due(wanted)):
             self._making.begin()
         while self._may_preload(wanted):
@@ -197,12 +209,16 @@ class WarmPool:
                 break
             self._preloading.begin(bare)
 
+    def _hold_removal(self) -> None:
+        is_busy = bool(self._claims) or self._respite.lasts
+        self._removal.hold(is_busy and self.removing < self._pace.put_off)
+
     def _creations_due(self, wanted: Wanted) -> int:
         if self.removing >= self._pace.backlog:
             return 0
         if self._claims:
             return min(self._pace.creations, len(self._claims)) - self._making.count
-        if self._making.paused:
+        if self._making.paused or (self._respite.lasts and len(self._shelf)):
             return 0
         at_once = 1 if self._making.trouble else self._pace.creations
         return min(at_once, wanted.waiting - len(self._shelf)) - self._making.count
@@ -212,6 +228,7 @@ class WarmPool:
         busy = len(self._claimed) + self._making.count + self._preloading.count
         return (
             not self._preloading.paused
+            and not self._respite.lasts
             and self._preloading.count < self._pace.preloads
             and not self._claims
             and busy < self._processors

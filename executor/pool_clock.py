@@ -37,6 +37,43 @@ class LoopClock(Clock):
         await asyncio.sleep(seconds)
 
 
+class Respite:
+    """Some time for those who have just been served, before the pool works on."""
+
+    def __init__(self, clock: Clock, seconds: float, *, over: Callable[[], object]) -> None:
+        """Begin without one.
+
+        Args:
+            clock: Where the time comes from.
+            seconds: How long each lasts.
+            over: Called at the end of each.
+        """
+        self._clock = clock
+        self._seconds = seconds
+        self._over = over
+        self._waiting: asyncio.Task[None] | None = None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is not over yet."""
+        return self._waiting is not None
+
+    def begin(self) -> None:
+        """Somebody was served. One that lasts is not made longer: others will come."""
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._wait())
+
+    async def stop(self) -> None:
+        """End it for good."""
+        if self._waiting is not None:
+            await end([self._waiting])
+
+    async def _wait(self) -> None:
+        await self._clock.sleep(self._seconds)
+        self._waiting = None
+        self._over()
+
+
 class Pause:
     """What follows a failure: twice as long each time, until something succeeds."""
 

@@ -121,7 +121,7 @@ class TestWhen:
             for _ in range(20):
                 found.append(await pool.claim("bash"))
                 pool.retire(found[-1])
-                await clock.advance(1)
+                await clock.advance(1.1)
             assert not found[-1].preloaded
             assert (pool.ready, pool.preloaded) == (3, 2)
 
