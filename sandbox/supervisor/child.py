@@ -65,11 +65,12 @@ class Confined(NamedTuple):
     """What a process that waits for its program still has open beside the program's own."""
 
     orders: int
+    progress: int
     out_of_memory: int
     """What is written here is its place among those that the kernel kills for memory."""
 
 
-def confine(stdio: tuple[int, int, int], *, orders: int) -> Confined:
+def confine(stdio: tuple[int, int, int], *, orders: int, progress: int) -> Confined:
     """Turn this process into a program's: session, descriptors, limits, environment.
 
     Everything else that the supervisor has open, its frames above all, is closed here. Until
@@ -79,10 +80,10 @@ def confine(stdio: tuple[int, int, int], *, orders: int) -> Confined:
     set_dumpable(dumpable=True)  # Else its own files in /proc belong to root.
     out_of_memory = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     set_dumpable(dumpable=False)
-    confined = Confined(orders=len(stdio), out_of_memory=len(stdio) + 1)
+    confined = Confined(*range(len(stdio), len(stdio) + len(Confined._fields)))
     kept = [
         fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(confined) + 1)
-        for descriptor in (orders, out_of_memory)
+        for descriptor in (orders, progress, out_of_memory)
     ]
     for target, descriptor in enumerate(stdio):
         os.dup2(descriptor, target)

@@ -61,6 +61,8 @@ def main() -> NoReturn:
             send(Kind.REFUSED, {"reason": delivery.refusal})
     except (HostGoneError, BrokenPipeError):
         os._exit(3)
+    except ChildProcessError:
+        os._exit(5)
     except FrameError as fault:
         os.write(2, f"protocol: {fault}\n".encode())
         os._exit(4)
@@ -78,9 +80,11 @@ def _stand_by(incoming: Incoming) -> tuple[Standby, Standby | None, Frame]:
     if first is None:
         first = incoming.next()
     if first.kind is Kind.PRELOAD:
-        modules = preload_until_needed(LIBRARIES, incoming.waiting)
-        full = Standby()
-        send(Kind.PRELOADED, {"modules": modules})
+        full = Standby(LIBRARIES)
+        if not incoming.waiting():
+            modules = full.loaded(unless=STDIN)
+            if modules is not None:
+                send(Kind.PRELOADED, {"modules": modules})
         first = incoming.next()
     return small, full, first
 
