@@ -87,6 +87,8 @@ class FailingStore(ObjectStore):
     def __init__(self) -> None:
         self.memory = MemoryObjectStore()
         self.is_down = False
+        self.is_down_for: str | None = None
+        """The only session whose record cannot be read."""
         self.breaks_after_bytes: int | None = None
         self.checks = 0
 
@@ -120,6 +122,8 @@ class FailingStore(ObjectStore):
     @override
     async def read(self, key: str, *, max_bytes: int) -> bytes:
         self._stand()
+        if self.is_down_for is not None and self.is_down_for in key:
+            raise StorageUnavailableError("the backend at secret-host:9000 did not answer")
         return await self.memory.read(key, max_bytes=max_bytes)
 
     @override
