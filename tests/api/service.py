@@ -10,6 +10,7 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.testing import TestClient
+from litestar.types import ASGIApp
 from pydantic import SecretStr
 from typing_extensions import override
 
@@ -275,7 +276,7 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b0undary"}
 class Connection:
     """One raw ASGI request, so that a test can leave in its middle or watch its memory."""
 
-    def __init__(self, app: Litestar, method: str, path: str, **headers: str) -> None:
+    def __init__(self, app: ASGIApp, method: str, path: str, **headers: str) -> None:
         self._app = app
         self._scope: Any = {
             "type": "http",
