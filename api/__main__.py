@@ -17,6 +17,7 @@ from api.celery_dispatch import connected_dispatcher
 from api.rate_limits import RateLimits
 from api.rate_store import connected_rate_store
 from api.settings import ApiSettings
+from api.stopping import UntilStopped
 from storage.configuration import ConfigurationError, load_settings, unknown_variables
 from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions
@@ -27,8 +28,12 @@ KEEP_ALIVE_S = 75
 """Node's pooled sockets race with a server that closes idle ones sooner than they do
 (librechat-contract 8, trap 42)."""
 
-SHUTDOWN_GRACE_S = 10
+SHUTDOWN_GRACE_S = 8
 """What requests may take to end once the server was told to stop; then they are cancelled."""
+
+FAREWELL_S = 1.5
+"""What they may take to be told so, and for their runs to be called off. Whoever stops the
+server kills it after 10 s: Docker does, and `./code-command up`."""
 
 
 def main() -> int:
@@ -80,7 +85,9 @@ async def serve(settings: ApiSettings) -> None:
         # is still to be put away here.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _ignore)
-        await make_server(app, settings).serve()
+        server = make_server(app, settings)
+        await server.serve()
+        await _tell_cancelled_requests(server)
         bucket.cancel()
 
 
@@ -88,11 +95,21 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Have no effect, unlike the default."""
 
 
+async def _tell_cancelled_requests(server: uvicorn.Server) -> None:
+    """Wait for the last answers: uvicorn cancels what is late, and returns at once."""
+    late = set(server.server_state.tasks)
+    if server.force_exit:  # A second Ctrl-C: it has not even waited.
+        for request in late:
+            request.cancel()
+    if late:
+        await asyncio.wait(late, timeout=FAREWELL_S)
+
+
 def make_server(app: Litestar, settings: ApiSettings) -> uvicorn.Server:
     """Configure the server; nothing listens yet."""
-    return uvicorn.Server(
+    server = uvicorn.Server(
         uvicorn.Config(
-            app,
+            UntilStopped(app, is_stopping=lambda: server.should_exit),
             host=settings.code_host,
             port=settings.code_port,
             http="httptools",
@@ -104,6 +121,7 @@ def make_server(app: Litestar, settings: ApiSettings) -> uvicorn.Server:
             server_header=False,
         )
     )
+    return server
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ UPLOAD_ERRORS = _errors(
 BATCH_ERRORS = _errors(
     **_EVERYWHERE | {"_400": "No file could be stored: each says why, or `error` does."},
     _413="The form is too large. Nothing was stored.",
-    _504="The form arrived too slowly. Nothing was stored.",
+    _504="The form stopped coming between two files. Nothing was stored.",
 )
 _FOREIGN = "The session is another user's, or was made for another kind, id or version."
 SESSION_ERRORS = _errors(

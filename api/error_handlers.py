@@ -31,17 +31,10 @@ _HTTP_ERRORS: Mapping[int, tuple[str, str]] = {
 
 
 def _respond(answer: Answer, headers: Mapping[str, str] | None = None) -> Response[Any]:
-    body = {
-        "error": answer.error,
-        "message": answer.message,
-        "details": answer.details,
-        **answer.more,
-    }
-    retry = {"Retry-After": str(answer.retry_after_s)} if answer.retry_after_s else {}
     return Response(
-        {name: text for name, text in body.items() if text is not None},
+        answer.body,
         status_code=answer.status,
-        headers={**retry, **(headers or {})},
+        headers={**answer.headers, **(headers or {})},
     )
 
 

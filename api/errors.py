@@ -66,6 +66,18 @@ class Answer(NamedTuple):
     more: Mapping[str, str | int] = {}
     """Further fields of the body."""
 
+    @property
+    def body(self) -> dict[str, str | int]:
+        """The fields that the client is sent."""
+        texts = {"error": self.error, "message": self.message, "details": self.details}
+        said = {name: text for name, text in texts.items() if text is not None}
+        return {**said, **self.more}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that belong to it."""
+        return {"Retry-After": str(self.retry_after_s)} if self.retry_after_s else {}
+
 
 class ApiError(Exception):
     """Something that only HTTP knows of, with its answer."""
@@ -115,6 +127,14 @@ UPLOAD_TIMED_OUT = Answer(
     "Upload timeout",
     "The file did not arrive in time. Nothing was stored; upload it again.",
 )
+
+SHUTTING_DOWN = Answer(
+    HTTP_503_SERVICE_UNAVAILABLE,
+    "Service is shutting down",
+    "Send the request again in a few seconds.",
+    retry_after_s=RETRY_AFTER_S,
+)
+"""Of `api.stopping`: what a request is told that the server cannot bring to its end."""
 
 
 class RunFailedError(Exception):

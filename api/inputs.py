@@ -1,9 +1,8 @@
 """Finds the files that a program wants to see."""
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
 
 from api.caller import Caller
 from api.destinations import DestinationError, Destinations
@@ -22,7 +21,8 @@ from storage.sessions import Sessions, file_of
 FOLDER_MARKER = ".dirkeep"
 """The name of an empty file that stands for the folder it lies in (librechat-contract 3.5)."""
 
-T = TypeVar("T")
+Records = Mapping[str, SessionRecord | BaseException]
+"""Sessions by their ids, or what kept one from being loaded."""
 
 
 async def find_inputs(
@@ -40,9 +40,14 @@ async def find_inputs(
         BadRequestError: Two of them would lie in each other's place.
     """
     try:
-        records = await _records(sessions, caller.tenant, references)
-        inputs = tuple(_find(caller, records, reference) for reference in references)
-        await _confirm(sessions, caller.tenant, references, inputs)
+        asked = await _records(sessions, caller.tenant, (ref.session_id for ref in references))
+        inputs = tuple(_find(caller, asked, reference) for reference in references)
+        markers = tuple(_markers(asked.values()))
+        homes = {entry.storage_session_id for entry in (*inputs, *markers)} - asked.keys()
+        records = asked | await _records(sessions, caller.tenant, homes)
+        for entry in inputs:
+            _confirm(records, entry)
+        markers = tuple(entry for entry in markers if _is_there(records, entry))
     except (SessionNotFoundError, StoredFileNotFoundError) as fault:
         raise RunFailedError(FailureKind.INPUT_UNAVAILABLE) from fault
     except StorageUnavailableError as fault:
@@ -53,26 +58,27 @@ async def find_inputs(
             destinations.add(entry.name)
     except DestinationError as fault:
         raise BadRequestError("bad_request", str(fault)) from fault
-    return (*inputs, *_markers(records, destinations))
+    return (*inputs, *_with_room(markers, destinations))
 
 
 async def _records(
-    sessions: Sessions, tenant: str, references: Iterable[FileReferenceRequest]
+    sessions: Sessions, tenant: str, session_ids: Iterable[str]
 ) -> dict[str, SessionRecord | BaseException]:
-    """Load each session once. What fails is told later, in the order of the references."""
-    ids = list(dict.fromkeys(reference.session_id for reference in references))
-    loaded = await _all(sessions.load(tenant, session_id) for session_id in ids)
-    return dict(zip(ids, loaded, strict=True))
+    """Load each session once. What fails is told where the record is wanted."""
+    ids = list(dict.fromkeys(session_ids))
+    loading = (sessions.load(tenant, session_id) for session_id in ids)
+    return dict(zip(ids, await asyncio.gather(*loading, return_exceptions=True), strict=True))
 
 
-def _find(
-    caller: Caller,
-    records: dict[str, SessionRecord | BaseException],
-    reference: FileReferenceRequest,
-) -> FileEntry:
-    record = records[reference.session_id]
+def _record(records: Records, session_id: str) -> SessionRecord:
+    record = records[session_id]
     if isinstance(record, BaseException):
         raise record
+    return record
+
+
+def _find(caller: Caller, records: Records, reference: FileReferenceRequest) -> FileEntry:
+    record = _record(records, reference.session_id)
     require_use(caller, record, reference.asked, error="Unauthorized file reference")
     # How the file came into the session that was asked is history; here it is an input.
     return file_of(record, reference.id).model_copy(
@@ -84,37 +90,39 @@ def _find(
     )
 
 
-async def _confirm(
-    sessions: Sessions,
-    tenant: str,
-    references: Iterable[FileReferenceRequest],
-    inputs: Iterable[FileEntry],
-) -> None:
-    """Look whether files that lie in other sessions than were asked are still there."""
-    asked: dict[str, list[FileEntry]] = {}
-    for reference, entry in zip(references, inputs, strict=True):
-        asked.setdefault(reference.session_id, []).append(entry)
-    looks = (sessions.confirm(tenant, session_id, found) for session_id, found in asked.items())
-    for outcome in await _all(looks):
-        if outcome is not None:
-            raise outcome
+def _confirm(records: Records, entry: FileEntry) -> None:
+    """Look whether a file is still where it lies, which may be another session than asked.
+
+    Raises:
+        SessionNotFoundError, StoredFileNotFoundError: It has been deleted there, and so is
+            gone under every other session as well.
+    """
+    file_of(_record(records, entry.storage_session_id), entry.id)
 
 
-def _markers(
-    records: dict[str, SessionRecord | BaseException], destinations: Destinations
-) -> Iterable[FileEntry]:
+def _is_there(records: Records, entry: FileEntry) -> bool:
+    try:
+        _confirm(records, entry)
+    except (SessionNotFoundError, StoredFileNotFoundError):
+        return False
+    return True
+
+
+def _markers(records: Iterable[SessionRecord | BaseException]) -> Iterable[FileEntry]:
     """Pick the folder markers of every session that was asked.
 
-    So an empty folder survives, though no client refers to it. What has no place beside the
-    inputs, or is beyond their number, is left out.
+    So an empty folder survives, though no client refers to it.
     """
-    for record in records.values():
+    for record in records:
         for entry in record.files if isinstance(record, SessionRecord) else ():
-            if len(destinations) < MAX_REFERENCES and entry.name.endswith(f"/{FOLDER_MARKER}"):
-                with suppress(DestinationError):
-                    destinations.add(entry.name)
-                    yield entry.model_copy(update={"inherited": False, "modified_from": None})
+            if entry.name.endswith(f"/{FOLDER_MARKER}"):
+                yield entry.model_copy(update={"inherited": False, "modified_from": None})
 
 
-async def _all(waiting: Iterable[Coroutine[Any, Any, T]]) -> list[T | BaseException]:
-    return await asyncio.gather(*waiting, return_exceptions=True)
+def _with_room(markers: Iterable[FileEntry], destinations: Destinations) -> Iterable[FileEntry]:
+    """Leave out what has no place beside the inputs, or is beyond their number."""
+    for marker in markers:
+        if len(destinations) < MAX_REFERENCES:
+            with suppress(DestinationError):
+                destinations.add(marker.name)
+                yield marker

@@ -44,9 +44,8 @@ async def read_json_object(request: Request[Any, Any, Any], fields: type[StructT
         ClientGoneError: The client left.
     """
     body = bytearray()
-    async with request_body(request, _LIMITS) as chunks:
-        async for chunk in chunks:
-            body += chunk
+    async for chunk in request_body(request, _LIMITS):
+        body += chunk
     return decode(body, fields)
 
 

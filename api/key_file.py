@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.rates import BUCKETS, parse_rate
+from api.rates import check_rates
 from api.seldom import Seldom
 from executor.messages import MemoryClass
 
@@ -59,10 +59,7 @@ class KeyRecord(BaseModel):
 
     @model_validator(mode="after")
     def _rates_can_be_read(self) -> Self:
-        for bucket, rate in self.rates.items():
-            if bucket not in BUCKETS:
-                raise ValueError(f"limits are for {', '.join(BUCKETS)}")
-            parse_rate(rate)
+        check_rates(self.rates)
         return self
 
 

@@ -4,8 +4,8 @@ import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from api.environment_keys import ApiKey
 from api.key_file import KeyFile, key_digest
-from api.settings import ApiKey
 from executor.messages import MemoryClass
 
 
@@ -28,11 +28,8 @@ class Keyring:
 
     def __init__(self, keys: Iterable[ApiKey], file: KeyFile | None = None) -> None:
         self._owners = tuple(
-            (
-                key_digest(key.secret.get_secret_value()),
-                KeyOwner(tenant=key.tenant, label=f"key:{key.tenant}"),
-            )
-            for key in keys
+            (key_digest(key.secret.get_secret_value()), _owner_of(key, number))
+            for number, key in enumerate(keys)
         )
         self._file = file
 
@@ -56,3 +53,14 @@ class Keyring:
                     rates=record.rates,
                 )
         return found
+
+
+def _owner_of(key: ApiKey, number: int) -> KeyOwner:
+    # One with rates of its own is counted alone: another one's requests use up nothing of it.
+    alone = f":{number}" if key.rates else ""
+    return KeyOwner(
+        tenant=key.tenant,
+        label=f"key:{key.tenant}{alone}",
+        memory_class=key.memory_class,
+        rates=key.rates,
+    )

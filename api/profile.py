@@ -9,6 +9,7 @@ from api.auth import PUBLIC, Connection
 from api.errors import Answer, ApiError
 
 PROFILE = "default"
+PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
 OTHER_PROFILES = frozenset({"stateful"})
 
 
@@ -16,7 +17,7 @@ async def name_profile(message: Message, _scope: Scope) -> None:
     """Put the profile on every response (a Litestar `before_send` hook)."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
-        headers["X-CodeAPI-Execution-Profile"] = PROFILE
+        headers[PROFILE_HEADER] = PROFILE
 
 
 async def require_profile(connection: Connection, handler: BaseRouteHandler) -> None:

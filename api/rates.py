@@ -1,6 +1,7 @@
 """How often a client may do something: `20/30s` and what it means."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 BUCKETS = ("exec", "upload", "download", "list")
@@ -30,6 +31,18 @@ class Rate(NamedTuple):
     def __str__(self) -> str:
         """Write it as `parse_rate` reads it."""
         return f"{self.requests}/{self.window_s}s"
+
+
+def check_rates(rates: Mapping[str, str]) -> None:
+    """Look whether these can be the limits of a key, by bucket.
+
+    Raises:
+        ValueError: A bucket is none, or its rate cannot be read. Nothing is quoted.
+    """
+    for bucket, rate in rates.items():
+        if bucket not in BUCKETS:
+            raise ValueError(f"limits are for {', '.join(BUCKETS)}")
+        parse_rate(rate)
 
 
 def parse_rate(text: str) -> Rate | None:

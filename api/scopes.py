@@ -55,7 +55,9 @@ def read_scope(fields: Mapping[str, str | None]) -> AskedScope:
         BadRequestError: They contradict each other; first failure wins, in the contract's
             order and words.
     """
-    kind, given_id = fields.get("kind") or None, fields.get("id") or None
+    kind = fields.get("kind") or None
+    # The id of a user is ignored, whatever it is: the credentials have the caller's own.
+    given_id = fields.get("id") or None if kind in SHARED_KINDS else None
     version, entity_id = fields.get("version") or None, fields.get("entity_id") or None
     check_kind(kind)
     if kind in SHARED_KINDS and given_id is None:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from api.environment_keys import ApiKey, read_keys
 from api.local_mode import is_loopback
 from api.rates import Rate, parse_rate
 from api.token_keys import load_token_keys
@@ -26,19 +27,9 @@ MetricsAccess = Literal["off", "key", "open"]
 DEFAULT_TENANT = "default"
 """Whose key `CODE_API_KEY` is."""
 
-_TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What `storage.sessions` takes: it is the first part of the keys of the tenant's objects."""
-
 _KEY = re.compile(r"[!-+\--~]+")
 """Printable ASCII without the comma, which separates keys. Headers carry nothing more
 reliably."""
-
-
-class ApiKey(NamedTuple):
-    """A key, and the tenant that it belongs to."""
-
-    tenant: str
-    secret: SecretStr
 
 
 class ApiSettings(TokenSettings):
@@ -51,7 +42,7 @@ class ApiSettings(TokenSettings):
     code_api_key: SecretStr | None = None
     """The key of the tenant `default`."""
     code_api_keys: SecretStr | None = None
-    """More keys, as `tenant=key,tenant2=key2`. A tenant may have several."""
+    """More keys, in one of the forms of `api.environment_keys`. A tenant may have several."""
     code_api_keys_file: Path | None = None
     """Keys that `./code-command keys` has made; read again when it changes."""
     local_mode: bool = False
@@ -146,18 +137,10 @@ class ApiSettings(TokenSettings):
         Raises:
             ValueError: `CODE_API_KEYS` cannot be read. Once the settings exist, it can.
         """
-        keys: list[ApiKey] = []
+        more = read_keys(self.code_api_keys.get_secret_value() if self.code_api_keys else "")
         if self.code_api_key is not None and self.code_api_key.get_secret_value():
-            keys.append(ApiKey(DEFAULT_TENANT, self.code_api_key))
-        for part in _parts(self.code_api_keys.get_secret_value() if self.code_api_keys else ""):
-            tenant, separator, secret = part.partition("=")
-            if not separator or not _TENANT.fullmatch(tenant):
-                raise ValueError(
-                    "CODE_API_KEYS: must read `tenant=key,tenant2=key2`, with tenants of at"
-                    " most 64 letters, digits, `_` and `-`"
-                )
-            keys.append(ApiKey(tenant, SecretStr(secret)))
-        return tuple(keys)
+            return (ApiKey(DEFAULT_TENANT, self.code_api_key), *more)
+        return more
 
     @property
     def allowed_origins(self) -> list[str]:
@@ -215,10 +198,16 @@ def _parts(text: str) -> list[str]:
 
 
 def _refuse_shared_keys(keys: tuple[ApiKey, ...]) -> None:
-    owners: dict[str, str] = {}
-    for tenant, secret in keys:
-        if owners.setdefault(secret.get_secret_value(), tenant) != tenant:
+    known: dict[str, ApiKey] = {}
+    for key in keys:
+        first = known.setdefault(key.secret.get_secret_value(), key)
+        if first.tenant != key.tenant:
             raise ValueError(
-                f"CODE_API_KEYS: the tenants {owners[secret.get_secret_value()]!r} and"
-                f" {tenant!r} have the same key; nothing would keep them apart"
+                f"CODE_API_KEYS: the tenants {first.tenant!r} and {key.tenant!r} have the same"
+                " key; nothing would keep them apart"
+            )
+        if first != key:
+            raise ValueError(
+                f"CODE_API_KEYS: a key of the tenant {key.tenant!r} is there twice, with"
+                " different limits"
             )

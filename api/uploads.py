@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from api.body import BodyTooSlowError
 from api.caller import Caller
 from api.destinations import DestinationError, Destinations
 from api.errors import BadRequestError
@@ -86,23 +87,19 @@ class Upload:
     async def receive_batch(self, parts: AsyncIterator[FormField | FilePart]) -> Batch:
         """Store the files of the form that can be, then the record.
 
-        A file that is refused does not stop the others. Without any there is no session.
+        A file that is refused does not stop the others. Without any there is no session. One
+        that does not arrive in time is the last: what would come after it is behind it on the
+        same line. The fields that have come until then count.
 
         Raises:
             BadRequestError: The form is wrong, or holds no file.
+            BodyTooSlowError: It stopped coming, and in none of the files: an answer could
+                name nothing that is missing.
             StorageUnavailableError: Object storage failed; the client may try again.
             Exception: Whatever `parts` raises passes through.
         """
-        files: list[BatchFile] = []
-        is_cut = False
         async with self._all_or_nothing():
-            async for part in parts:
-                if isinstance(part, FormField):
-                    self._fields[part.name] = part.value
-                elif len(files) == MAX_BATCH_FILES:
-                    is_cut = True
-                else:
-                    files.append(await self._try(part))
+            files, is_cut = await self._try_all(parts)
             if not files:
                 raise BadRequestError("No files provided", HOW_TO_SEND)
             try:
@@ -120,6 +117,27 @@ class Upload:
             await self._discard()
         return Batch(files=tuple(files), is_cut=is_cut)
 
+    async def _try_all(
+        self, parts: AsyncIterator[FormField | FilePart]
+    ) -> tuple[list[BatchFile], bool]:
+        """Read the form; return its files, and whether there were more."""
+        files: list[BatchFile] = []
+        is_cut = False
+        try:
+            async for part in parts:
+                if isinstance(part, FormField):
+                    self._fields[part.name] = part.value
+                elif len(files) == MAX_BATCH_FILES:
+                    is_cut = True
+                else:
+                    files.append(await self._try(part))
+        except BodyTooSlowError:
+            # What is left of a file that is refused or dropped is not worth the others.
+            is_told = is_cut or (files and files[-1].entry is None)
+            if not is_told:
+                raise
+        return files, is_cut
+
     async def _try(self, part: FilePart) -> BatchFile:
         try:
             self._check_name(part)
@@ -130,6 +148,9 @@ class Upload:
         except ObjectTooLargeError:
             # Whoever reads the form skips what is left of the part.
             return BatchFile(filename=part.filename, error=FILE_TOO_LARGE)
+        except BodyTooSlowError as fault:
+            # The form has ended with that: no part follows.
+            return BatchFile(filename=part.filename, error=fault.answer.error)
         self._entries.append(entry)
         return BatchFile(filename=part.filename, entry=entry)
 

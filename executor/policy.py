@@ -15,6 +15,9 @@ pip-less tools keep scratch files there."""
 
 SHM_BYTES = 16 * MIB
 MAX_PROCESSES = 50
+"""Processes and threads of a sandbox, its supervisor's included: what bounds a fork bomb. The
+reference allows 64 (librechat-contract 6.1); every language passes its tests with these."""
+
 MAX_INODES = 20_000
 """Of the workspace, and of `/tmp`: a million empty files would otherwise cost a gigabyte of
 kernel memory and minutes of collecting."""

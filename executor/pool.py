@@ -129,7 +129,7 @@ class WarmPool:
         self._discard(self._shelf.remove_oldest(but=0))
         await self._removal.finished()
 
-    async def claim(self, language: str = "py") -> Sandbox:
+    async def claim(self, language: str) -> Sandbox:
         """Return a sandbox that no one else has or had, for a program of `language`.
 
         For Python a preloaded one, else a bare one, else one that preloads just now; for other

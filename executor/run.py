@@ -125,7 +125,9 @@ class Runner:
                     await sandbox.prepare(self._program(request), self.limits)
                     steps.end("prepare")
                     for entry, download in zip(request.inputs, opened, strict=True):
-                        await sandbox.put(entry.name, download.chunks)
+                        await sandbox.put(
+                            entry.name, download.chunks, read_only=entry.read_only
+                        )
                 steps.end("inputs")
             except BaseException:
                 self.pool.retire(sandbox)

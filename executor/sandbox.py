@@ -161,8 +161,14 @@ class Sandbox(Protocol):
         """
         ...
 
-    async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
+    async def put(
+        self, name: str, chunks: AsyncIterable[bytes], *, read_only: bool = False
+    ) -> None:
         """Put an input file into the workspace, under a canonical relative path.
+
+        With `read_only` a program that opens it for writing gets a `PermissionError` (mode
+        0444). It is no protection: the file is the program's own, who may change its mode or
+        replace it. What is told of it afterwards is as of any other.
 
         Raises:
             SandboxUnavailableError: It is gone; another one may be tried.

@@ -8,9 +8,12 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from sandbox.supervisor.languages import LANGUAGES
 from storage.settings import StorageSettings
 
 MIB = 1024 * 1024
+
+_LARGE_LANGUAGES = sorted(known.name for known in LANGUAGES.values() if known.compiles_large)
 
 _WORD = re.compile(r"[\w.+-]{1,64}")
 
@@ -51,7 +54,7 @@ class ExecutorSettings(StorageSettings):
     """Bytes for the programs of a sandbox; the workspace's size is added to it."""
     memory_limit_large: int = Field(default=1024 * MIB, ge=32 * MIB)
     """The same for runs of the memory class `large`; see `large_memory_bytes`."""
-    large_memory_for: str = "cpp,d,go,java,rs,soffice,libreoffice"
+    large_memory_for: str = ",".join((*_LARGE_LANGUAGES, "soffice", "libreoffice"))
     """Runs that are large unless the caller's key or plan says otherwise: languages, by their
     canonical names, and words that the program or an input's name has. Measured: compiling
     C++ with <bits/stdc++.h> and <regex> takes 414 MiB and D with `import std` 324, which with

@@ -146,9 +146,11 @@ class SupervisedSandbox(Sandbox):
         await self._grow(memory_bytes)
 
     @override
-    async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
+    async def put(
+        self, name: str, chunks: AsyncIterable[bytes], *, read_only: bool = False
+    ) -> None:
         self._inputs.add(name)
-        await self._deliver(encode_json(Kind.FILE, {"name": name}))
+        await self._deliver(encode_json(Kind.FILE, {"name": name, "read_only": read_only}))
         async for chunk in chunks:
             await self._deliver_bytes(Kind.DATA, chunk)
 

@@ -1,6 +1,6 @@
-"""`GET /health` (librechat-contract 2.1)."""
+"""`GET` and `HEAD /health` (librechat-contract 2.1)."""
 
-from litestar import Controller, Response, get
+from litestar import Controller, Response, get, head
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
@@ -30,5 +30,18 @@ class ServiceController(Controller):
     async def health(self, health: NamedDependency[HealthCheck]) -> Response[HealthAnswer]:
         """Answer 200 when programs can be run, 503 when they cannot. Needs no key."""
         answer = await health.ask()
-        status = HTTP_503_SERVICE_UNAVAILABLE if answer.status == "down" else HTTP_200_OK
-        return Response(answer, status_code=status)
+        return Response(answer, status_code=_status_of(answer))
+
+    @head(
+        "/health",
+        opt={PUBLIC: True},
+        security=[{}],
+        summary="Say whether programs can be run",
+    )
+    async def head_of_health(self, health: NamedDependency[HealthCheck]) -> Response[None]:
+        """Answer as `GET` does, with the status alone, as some probes ask."""
+        return Response(None, status_code=_status_of(await health.ask()))
+
+
+def _status_of(answer: HealthAnswer) -> int:
+    return HTTP_503_SERVICE_UNAVAILABLE if answer.status == "down" else HTTP_200_OK

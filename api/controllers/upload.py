@@ -1,7 +1,7 @@
 """Uploads: keep files for later runs (librechat-contract 2.3 and 2.4)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Literal
 
 from litestar import Controller, Request, Response, post
@@ -156,11 +156,10 @@ def _batched(file: BatchFile) -> BatchedFile:
     return BatchedFile(status="error", filename=file.filename, error=file.error)
 
 
-@asynccontextmanager
-async def _form(
+def _form(
     request: Request[Any, Any, Any], settings: ApiSettings, *, max_parts: int = MAX_PARTS
-) -> AsyncGenerator[AsyncIterator[FormField | FilePart], None]:
-    """Give the parts of the request's form as they arrive."""
+) -> "aclosing[AsyncGenerator[FormField | FilePart, None]]":
+    """Give the parts of the request's form as they arrive, to be read within a block."""
     boundary = boundary_of(request.headers.get("content-type", ""))
     limits = BodyLimits(
         max_bytes=MAX_PARTS * (settings.max_upload_size + MAX_FIELD_BYTES),
@@ -171,5 +170,4 @@ async def _form(
         ),
         too_slow=UPLOAD_TIMED_OUT,
     )
-    async with request_body(request, limits) as body:
-        yield form_parts(body, boundary, max_parts=max_parts)
+    return aclosing(form_parts(request_body(request, limits), boundary, max_parts=max_parts))

@@ -30,6 +30,8 @@ class Language(NamedTuple):
     usual libraries loaded."""
     compiler: tuple[str, ...] | None = None
     """What to execute before, and to succeed, if the language is compiled."""
+    compiles_large: bool = False
+    """Whether what usual programs take to be compiled is more than the standard memory."""
 
     def commands(self, source: str) -> list[tuple[str, ...]]:
         """Return what to execute for the entry file at the path `source`, in this order."""
@@ -37,8 +39,14 @@ class Language(NamedTuple):
         return [tuple(source if word == SOURCE else word for word in step) for step in steps]
 
 
-def _compiled(name: str, aliases: tuple[str, ...], entry_file: str, *compiler: str) -> Language:
-    return Language(name, aliases, entry_file, (PROGRAM,), compiler)
+def _compiled(
+    name: str,
+    aliases: tuple[str, ...],
+    entry_file: str,
+    *compiler: str,
+    compiles_large: bool = False,
+) -> Language:
+    return Language(name, aliases, entry_file, (PROGRAM,), compiler, compiles_large)
 
 
 # Optimised as far as a hello world does not notice: one level more doubles what rustc and g++
@@ -70,6 +78,7 @@ _ALL = (
         ("c++", "cxx"),
         "main.cpp",
         *("g++", "-std=gnu++20", "-O1", "-o", PROGRAM, SOURCE, "-pthread"),
+        compiles_large=True,
     ),
     Language(
         "java",
@@ -80,6 +89,7 @@ _ALL = (
             *("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:MaxRAMPercentage=60"),
             *("-cp", "/opt/java/launch.jar", "Launch", SOURCE),
         ),
+        compiles_large=True,
     ),
     Language("php", (), "main.php", ("php", SOURCE)),
     _compiled(
@@ -87,10 +97,21 @@ _ALL = (
         ("rust",),
         "main.rs",
         *("rustc", "--edition=2021", "-Copt-level=1", "-Cdebuginfo=0", "-o", PROGRAM, SOURCE),
+        compiles_large=True,
     ),
-    _compiled("go", ("golang",), "main.go", "go", "build", "-o", PROGRAM, SOURCE),
     _compiled(
-        "d", ("dlang",), "main.d", "ldc2", "-O1", f"-od={BUILD}", f"-of={PROGRAM}", SOURCE
+        "go",
+        ("golang",),
+        "main.go",
+        *("go", "build", "-o", PROGRAM, SOURCE),
+        compiles_large=True,
+    ),
+    _compiled(
+        "d",
+        ("dlang",),
+        "main.d",
+        *("ldc2", "-O1", f"-od={BUILD}", f"-of={PROGRAM}", SOURCE),
+        compiles_large=True,
     ),
     _compiled(
         "f90",

@@ -150,7 +150,7 @@ def _receive(first: Frame, incoming: Incoming, workspace: Workspace) -> _Deliver
             case Kind.SOURCE:
                 source += frame.payload
             case Kind.FILE:
-                inputs.begin(str(decode_json(frame)["name"]))
+                inputs.begin(decode_json(frame))
             case Kind.DATA:
                 inputs.write(frame.payload)
             case Kind.RUN:
@@ -173,10 +173,12 @@ class _Inputs:
         self._file: InputFile | None = None
         self.refusal: str | None = None
 
-    def begin(self, name: str) -> None:
+    def begin(self, fields: dict[str, object]) -> None:
         self.finish()
+        # An executor that is older than the image does not say whether it is read-only.
+        read_only = fields.get("read_only") is True
         with self._refusing():
-            self._file = self._workspace.begin_input(name)
+            self._file = self._workspace.begin_input(str(fields["name"]), read_only=read_only)
 
     def write(self, data: bytes) -> None:
         if self.refusal is None and self._file is not None:

@@ -66,8 +66,11 @@ class Workspace:
         """Return where the file called `name` is."""
         return os.path.join(self._root, name)
 
-    def begin_input(self, name: str) -> "InputFile":
+    def begin_input(self, name: str, *, read_only: bool = False) -> "InputFile":
         """Open the file `name` for the bytes of an input, making its folders.
+
+        With `read_only` a program cannot open it for writing, as long as it does not change
+        the mode (librechat-contract 3.5): it is told of its mistake where it makes it.
 
         The marker of an empty folder makes the folder and no file, as long as it is empty
         itself: the program shall find the folder as it was left.
@@ -81,7 +84,7 @@ class Workspace:
         while folder:
             self._input_folders.add(folder)
             folder = os.path.dirname(folder)
-        return InputFile(self, name)
+        return InputFile(self, name, read_only=read_only)
 
     def remember(self, name: str, content: Content) -> None:
         """Note an input's content, to tell later whether the program changed it."""
@@ -254,9 +257,10 @@ def is_marker(name: str, size_bytes: int) -> bool:
 class InputFile:
     """An input being written."""
 
-    def __init__(self, workspace: Workspace, name: str) -> None:
+    def __init__(self, workspace: Workspace, name: str, *, read_only: bool) -> None:
         self._workspace = workspace
         self._name = name
+        self._read_only = read_only
         self._hash = _sha256()
         self._size_bytes = 0
         self._file = None if is_marker(name, 0) else self._open()
@@ -283,4 +287,6 @@ class InputFile:
         if self._file is None:
             self._workspace.remember_marker(self._name)
         else:
+            if self._read_only:
+                os.fchmod(self._file.fileno(), 0o444)
             self._file.close()

@@ -10,6 +10,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from api.rate_limits import RateLimits
 from api.rate_store import connected_rate_store
 from api.rates import parse_rate
+from api.settings import ApiSettings
 from tests.api.broker import Valkey
 from tests.api.service import KEY, UNKNOWN_ID, Service, make_service, make_settings
 
@@ -54,9 +55,11 @@ class Limited:
 
 
 @asynccontextmanager
-async def limited(valkey: Valkey, **rates: str) -> AsyncGenerator[Limited, None]:
+async def limited(
+    valkey: Valkey, settings: ApiSettings | None = None, /, **rates: str
+) -> AsyncGenerator[Limited, None]:
     """Make a replica with the default rates, but `rates` (`exec="2/30s"`)."""
-    settings = make_settings()
+    settings = settings or make_settings()
     own = {bucket: parse_rate(text) for bucket, text in rates.items()}
     async with connected_rate_store(valkey.url) as store:
         limits = RateLimits({**settings.rates, **own}, store)

@@ -10,6 +10,7 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.testing import TestClient
+from litestar.types import ASGIApp
 from pydantic import SecretStr
 from typing_extensions import override
 
@@ -87,6 +88,8 @@ class FailingStore(ObjectStore):
     def __init__(self) -> None:
         self.memory = MemoryObjectStore()
         self.is_down = False
+        self.is_down_for: str | None = None
+        """The only session whose record cannot be read."""
         self.breaks_after_bytes: int | None = None
         self.checks = 0
 
@@ -120,6 +123,8 @@ class FailingStore(ObjectStore):
     @override
     async def read(self, key: str, *, max_bytes: int) -> bytes:
         self._stand()
+        if self.is_down_for is not None and self.is_down_for in key:
+            raise StorageUnavailableError("the backend at secret-host:9000 did not answer")
         return await self.memory.read(key, max_bytes=max_bytes)
 
     @override
@@ -271,7 +276,7 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b0undary"}
 class Connection:
     """One raw ASGI request, so that a test can leave in its middle or watch its memory."""
 
-    def __init__(self, app: Litestar, method: str, path: str, **headers: str) -> None:
+    def __init__(self, app: ASGIApp, method: str, path: str, **headers: str) -> None:
         self._app = app
         self._scope: Any = {
             "type": "http",

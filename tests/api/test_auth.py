@@ -6,6 +6,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from api.dispatch import Readiness
 from tests.api.service import KEY, OTHER_KEY, OTHER_TENANT, TENANT, UNKNOWN_ID, Service
 
 Client = TestClient[Litestar]
@@ -44,6 +45,18 @@ class TestWithoutAKey:
     )
     def test_health_and_the_description_are_open(self, client: Client, path: str) -> None:
         assert client.get(path, headers={"X-API-Key": ""}).status_code == 200
+
+    @pytest.mark.parametrize("path", ["/health", "/v1/health"])
+    def test_so_is_the_head_of_health(
+        self, client: Client, service: Service, path: str
+    ) -> None:
+        """Some probes ask for the status alone."""
+        well = client.head(path, headers={"X-API-Key": ""})
+        service.dispatcher.state = Readiness(broker_up=False, executors=())
+        unwell = client.head(path, headers={"X-API-Key": ""})
+
+        assert (well.status_code, unwell.status_code) == (200, 503)
+        assert well.content == unwell.content == b""
 
     def test_a_bearer_token_alone_is_no_key(self, client: Client) -> None:
         answer = client.post(

@@ -303,6 +303,41 @@ class TestFolderMarkers:
         assert [entry.name for entry in inputs] == ["a.csv", name]
         assert inputs[1].id == other["id"]
 
+    @pytest.mark.parametrize("deleted", ["/sessions/{session}", "/files/{session}/{file}"])
+    def test_one_that_was_deleted_where_it_lay_is_left_out(
+        self, client: Client, service: Service, deleted: str
+    ) -> None:
+        """Whoever goes on with the run's own file has not asked for it."""
+        (marker,) = upload(client, "d/.dirkeep")
+        (made,) = upload(client, "y.txt")
+        inherited = find(service, marker).model_copy(update={"inherited": True})
+        session_id = save_execution(service, find(service, made), inherited)
+        reference = {**made, "storage_session_id": session_id}
+        run(client, [reference])
+
+        home = {"session": marker["storage_session_id"], "file": marker["id"]}
+        assert client.delete(deleted.format(**home)).status_code == 200
+
+        assert run(client, [reference]).status_code == 200
+        before, after = service.dispatcher.requests
+        assert [entry.name for entry in before.inputs] == ["y.txt", "d/.dirkeep"]
+        assert [entry.name for entry in after.inputs] == ["y.txt"]
+
+    def test_storage_that_cannot_say_whether_one_is_there_is_no_answer(
+        self, client: Client, service: Service
+    ) -> None:
+        """A run without it would lose the folder for good."""
+        (marker,) = upload(client, "d/.dirkeep")
+        session_id = save_execution(
+            service, find(service, upload(client, "y.txt")[0]), find(service, marker)
+        )
+        record = anyio.run(service.sessions.load, TENANT, session_id)
+        service.store.is_down_for = marker["storage_session_id"]
+
+        reference = {"id": record.files[0].id, "session_id": session_id, "name": "y.txt"}
+
+        assert run(client, [reference]).status_code == 502
+
     def test_there_are_never_more_than_256_inputs(
         self, client: Client, service: Service
     ) -> None:

@@ -34,6 +34,7 @@ class TestDescription:
             ("/download/{session_id}/{file_id}", "head"),
             ("/sessions/{session_id}", "delete"),
             ("/health", "get"),
+            ("/health", "head"),
         }
         assert [server["url"] for server in schema["servers"]] == ["/", "/v1"]
 

@@ -177,6 +177,12 @@ class TestReading:
         assert raised.value.answer.error == error
         assert raised.value.answer.status == 400
 
+    @pytest.mark.parametrize("kind", ["user", None])
+    @pytest.mark.parametrize("given_id", ["../x", "a b", "a" * 129, "64b0"])
+    def test_a_users_id_is_not_even_looked_at(self, kind: str | None, given_id: str) -> None:
+        """The credentials have it."""
+        assert read_scope({"kind": kind, "id": given_id}) == AskedScope(kind=kind)
+
     def test_what_is_empty_counts_as_absent(self) -> None:
         assert (
             read_scope({"kind": "", "id": "", "version": "", "entity_id": ""}) == AskedScope()
@@ -224,6 +230,15 @@ class TestRoutes:
         if method != "HEAD":
             assert answer.json()["error"] == "Unauthorized"
         assert client.request(method, path).status_code == 200
+
+    def test_a_user_may_be_named_by_any_id(
+        self, client: Client, prefix: str, method: str, route: str
+    ) -> None:
+        path = self.path(client, prefix, route, kind="user", id="somebody@example.org/x y")
+
+        answer = client.request(method, f"{path}?kind=user&id=user%20one%2F2")
+
+        assert answer.status_code == 200
 
     def test_old_uploads_for_an_entity_are_found_by_every_generation(
         self, client: Client, prefix: str, method: str, route: str

@@ -2,61 +2,17 @@
 
 import http.client
 import json
-import os
-import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Generator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from api.__main__ import make_server
 from api.settings import WELL_KNOWN_KEY
+from tests.api.server_process import NOTHING_THERE, launch, serving
 from tests.api.service import KEY, make_service, make_settings
-
-ROOT = Path(__file__).parents[2]
-
-NOTHING_THERE = {
-    "CODE_API_KEY": KEY,
-    "CODE_PORT": "0",
-    "S3_ENDPOINT_URL": "http://127.0.0.1:1",
-    "S3_ACCESS_KEY_ID": "id",
-    "S3_SECRET_ACCESS_KEY": "the-storage-secret",
-    "BROKER_URL": "redis://:the-broker-secret@127.0.0.1:1/0",
-}
-
-
-def launch(**variables: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "api"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **variables},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-@contextmanager
-def serving(**variables: str) -> Generator[tuple["subprocess.Popen[str]", int], None, None]:
-    """Run the server; give its process, and the port that it says it listens on."""
-    process = launch(**NOTHING_THERE, **variables)
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
-                yield process, int(found.group(1))
-                break
-        else:
-            raise AssertionError("it does not say where it listens")
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
 
 
 def ask(port: int, method: str, path: str) -> tuple[int, Any]:

@@ -1,5 +1,7 @@
 """Uploading many files at once, each for itself (librechat-contract 2.4)."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -13,6 +15,7 @@ from storage.records import Scope, SessionRecord
 from tests.api.service import (
     FORM,
     TENANT,
+    Connection,
     Service,
     field_part,
     file_part,
@@ -231,3 +234,78 @@ class TestMany:
 
         assert answer.status_code == 413
         assert leftovers(service) == 0
+
+
+@pytest.mark.anyio
+class TestStalling:
+    """A client that stops sending, with the connection kept open."""
+
+    @pytest.fixture(autouse=True)
+    def _impatience(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("api.body.PACE_S", 0.05)
+
+    async def send(self, service: Service, *parts: str, unsent: int) -> Connection:
+        """Send a form but for its last `unsent` bytes, and then nothing."""
+
+        async def body() -> AsyncIterator[bytes]:
+            yield multipart(*parts)[:-unsent]
+            await asyncio.Event().wait()
+
+        connection = Connection(
+            service.app, "POST", "/upload/batch", content_type=FORM["Content-Type"]
+        )
+        await connection.ask(body())
+        return connection
+
+    async def test_the_file_that_does_not_arrive_is_told_and_the_others_are_kept(
+        self, service: Service
+    ) -> None:
+        skill = (field_part("kind", "agent"), field_part("id", "a1"))
+        files = (file_part("a", "A"), file_part("b", "B"), file_part("late", "x" * 500))
+
+        answer = await self.send(service, *skill, *files, unsent=300)
+
+        assert answer.status == 200
+        assert answer.json["message"] == "partial_success"
+        assert [file.get("error") for file in answer.json["files"]] == [
+            None,
+            None,
+            "Upload timeout",
+        ]
+        record = await service.sessions.load(TENANT, answer.json["session_id"])
+        assert [entry.name for entry in record.files] == ["a", "b"]
+        assert record.scope == Scope(kind="agent", id="a1")
+
+    async def test_without_others_it_is_an_error_and_leaves_nothing(
+        self, service: Service
+    ) -> None:
+        answer = await self.send(service, file_part("late", "x" * 500), unsent=300)
+
+        assert answer.status == 400
+        assert answer.json["message"] == "error"
+        assert [file["error"] for file in answer.json["files"]] == ["Upload timeout"]
+        assert await service.store.delete_prefix(f"{TENANT}/") == 0
+
+    async def test_the_rest_of_a_refused_file_is_not_worth_the_others(
+        self, service: Service
+    ) -> None:
+        huge = file_part("huge.bin", TOO_LARGE * 500)
+
+        answer = await self.send(service, file_part("a", "A"), huge, unsent=100_000)
+
+        assert answer.status == 200
+        assert [file.get("error") for file in answer.json["files"]] == [
+            None,
+            "File size limit exceeded",
+        ]
+
+    @pytest.mark.parametrize("parts", [(), (file_part("a", "A"),)])
+    async def test_between_files_there_is_nothing_to_tell_it_of(
+        self, service: Service, parts: tuple[str, ...]
+    ) -> None:
+        """Else a batch of which half is missing would be a success."""
+        answer = await self.send(service, *parts, field_part("x", "y" * 500), unsent=300)
+
+        assert answer.status == 504
+        assert answer.json["error"] == "Upload timeout"
+        assert await service.store.delete_prefix(f"{TENANT}/") == 0

@@ -5,6 +5,7 @@ import gc
 import hashlib
 import tracemalloc
 from collections.abc import AsyncIterable, AsyncIterator
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -186,6 +187,33 @@ class TestEnding:
             yield TAIL
 
         connection = Connection(service.app, "POST", "/upload", **TYPE)
+        await connection.ask(body())
+
+        assert connection.status == 200
+
+    async def test_storage_that_takes_its_time_is_not_the_clients_fault(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("api.body.PACE_S", 0.05)
+
+        class SlowStore(MemoryObjectStore):
+            @override
+            async def put(
+                self, key: str, body: AsyncIterable[bytes], *, max_bytes: int
+            ) -> StoredObject:
+                await asyncio.sleep(0.1)
+                return await super().put(key, body, max_bytes=max_bytes)
+
+        async def body() -> AsyncIterator[bytes]:
+            yield HEAD
+            await asyncio.sleep(0)
+            yield b"x" + TAIL
+
+        sessions = Sessions(SlowStore(), max_age=timedelta(hours=1))
+        app = create_app(
+            make_settings(), store=SlowStore(), sessions=sessions, dispatcher=FakeDispatcher()
+        )
+        connection = Connection(app, "POST", "/upload", **TYPE)
         await connection.ask(body())
 
         assert connection.status == 200

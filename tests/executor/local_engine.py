@@ -101,9 +101,11 @@ class LocalSandbox(Sandbox):
         self.grown_to = memory_bytes
 
     @override
-    async def put(self, name: str, chunks: AsyncIterable[bytes]) -> None:
+    async def put(
+        self, name: str, chunks: AsyncIterable[bytes], *, read_only: bool = False
+    ) -> None:
         self._check("put", SandboxUnavailableError)
-        file = self._workspace.begin_input(name)
+        file = self._workspace.begin_input(name, read_only=read_only)
         try:
             async for chunk in chunks:
                 self._room_bytes -= len(chunk)

@@ -41,7 +41,7 @@ class TestFilling:
         async with WarmPool(engine, size=2) as pool:
             await eventually(lambda: pool.ready == 2)
             for _ in range(3):
-                pool.retire(await pool.claim())
+                pool.retire(await pool.claim("py"))
                 await eventually(lambda: pool.ready == 2)
 
         assert len(engine.made) == 5
@@ -69,7 +69,7 @@ class TestClaiming:
             await eventually(lambda: pool.ready == 1)
             engine.open.clear()  # None can be made now.
 
-            sandbox = await pool.claim()
+            sandbox = await pool.claim("py")
 
             assert sandbox.alive
             pool.retire(sandbox)
@@ -80,7 +80,7 @@ class TestClaiming:
         async with WarmPool(engine, size=4) as pool:
 
             async def use() -> str:
-                sandbox = await pool.claim()
+                sandbox = await pool.claim("py")
                 await asyncio.sleep(0)
                 pool.retire(sandbox)
                 return sandbox.name
@@ -92,7 +92,7 @@ class TestClaiming:
 
     async def test_an_empty_pool_makes_one_on_demand(self, engine: LocalEngine) -> None:
         async with WarmPool(engine, size=0) as pool:
-            sandbox = await pool.claim()
+            sandbox = await pool.claim("py")
 
             assert sandbox.alive
             pool.retire(sandbox)
@@ -123,7 +123,7 @@ class TestClaiming:
         async with WarmPool(engine, size=2) as pool:
             await eventually(lambda: pool.making == 2)
 
-            claims = [asyncio.create_task(pool.claim()) for _ in range(2)]
+            claims = [asyncio.create_task(pool.claim("py")) for _ in range(2)]
             await settle()
             assert pool.making == 2  # And no further ones.
 
@@ -139,7 +139,7 @@ class TestClaiming:
             dead = engine.made[0]
             dead.dead = True
 
-            sandbox = await pool.claim()
+            sandbox = await pool.claim("py")
 
             assert sandbox is not dead
             await eventually(lambda: dead.destroyed)
@@ -152,7 +152,7 @@ class TestClaiming:
 
         async with WarmPool(engine, size=0) as pool:
             with pytest.raises(SandboxUnavailableError, match="connection refused"):
-                await pool.claim()
+                await pool.claim("py")
 
             assert pool.trouble == "Docker: connection refused"
 
@@ -172,7 +172,7 @@ class TestClaiming:
         engine.open.clear()
         async with WarmPool(engine, size=2) as pool:
             await eventually(lambda: pool.making == 2)
-            claim = asyncio.create_task(pool.claim())
+            claim = asyncio.create_task(pool.claim("py"))
             await settle()
             engine.open.set()
 
@@ -183,7 +183,7 @@ class TestClaiming:
             pass
 
         with pytest.raises(SandboxUnavailableError, match="closed"):
-            await pool.claim()
+            await pool.claim("py")
 
 
 class TestAFailingEngine:
@@ -203,7 +203,7 @@ class TestAFailingEngine:
             engine.fault = None
             await clock.advance(10)
             assert pool.ready == 1
-            pool.retire(await pool.claim())
+            pool.retire(await pool.claim("py"))
             engine.fault = SandboxUnavailableError("down again")
             await settle()
             tried = len(engine.attempts)
@@ -231,7 +231,7 @@ class TestAFailingEngine:
             await settle()
             engine.fault = None
 
-            sandbox = await pool.claim()
+            sandbox = await pool.claim("py")
 
             assert pool.trouble == ""
             pool.retire(sandbox)
@@ -305,7 +305,7 @@ class TestClosing:
     async def test_the_destruction_of_used_ones_is_awaited(self, engine: LocalEngine) -> None:
         async with WarmPool(engine, size=0) as pool:
             for _ in range(5):
-                pool.retire(await pool.claim())
+                pool.retire(await pool.claim("py"))
 
         assert engine.living == []
 
@@ -327,7 +327,7 @@ class TestClosing:
     async def test_who_still_waits_is_told(self, engine: LocalEngine) -> None:
         engine.open.clear()
         async with WarmPool(engine, size=0) as pool:
-            claim = asyncio.create_task(pool.claim())
+            claim = asyncio.create_task(pool.claim("py"))
             await settle()
 
         with pytest.raises(SandboxUnavailableError, match="ending"):
@@ -338,7 +338,7 @@ class TestClaimsThatNobodyWantsAnyMore:
     async def test_a_cancelled_claim_leaks_nothing(self, engine: LocalEngine) -> None:
         engine.open.clear()
         async with WarmPool(engine, size=0) as pool:
-            claim = asyncio.create_task(pool.claim())
+            claim = asyncio.create_task(pool.claim("py"))
             await eventually(lambda: len(engine.attempts) == 1)
             claim.cancel()
             await asyncio.wait([claim])
@@ -349,7 +349,7 @@ class TestClaimsThatNobodyWantsAnyMore:
     async def test_what_it_would_have_got_goes_to_the_next(self, engine: LocalEngine) -> None:
         engine.open.clear()
         async with WarmPool(engine, size=0) as pool:
-            first, second = [asyncio.create_task(pool.claim()) for _ in range(2)]
+            first, second = [asyncio.create_task(pool.claim("py")) for _ in range(2)]
             await settle()
             first.cancel()
             engine.open.set()
@@ -368,7 +368,7 @@ class TestClaimsThatNobodyWantsAnyMore:
         async with WarmPool(engine, size=0) as pool:
 
             async def use() -> None:
-                sandbox = await pool.claim()
+                sandbox = await pool.claim("py")
                 taken.append(sandbox)
                 pool.retire(sandbox)
 
@@ -388,7 +388,7 @@ class TestClaimsThatNobodyWantsAnyMore:
         self, engine: LocalEngine
     ) -> None:
         async with WarmPool(engine, size=0) as pool:
-            claim = asyncio.create_task(pool.claim())
+            claim = asyncio.create_task(pool.claim("py"))
             await asyncio.wait([claim])
 
             pool.abandon(claim)
@@ -399,7 +399,7 @@ class TestClaimsThatNobodyWantsAnyMore:
     async def test_an_abandoned_claim_is_cancelled(self, engine: LocalEngine) -> None:
         engine.open.clear()
         async with WarmPool(engine, size=0) as pool:
-            claim = asyncio.create_task(pool.claim())
+            claim = asyncio.create_task(pool.claim("py"))
             await asyncio.sleep(0)
 
             pool.abandon(claim)
@@ -412,7 +412,7 @@ class TestClaimsThatNobodyWantsAnyMore:
     ) -> None:
         engine.fault = SandboxUnavailableError("down")
         async with WarmPool(engine, size=0) as pool:
-            claim = asyncio.create_task(pool.claim())
+            claim = asyncio.create_task(pool.claim("py"))
             await asyncio.wait([claim])
 
             pool.abandon(claim)

@@ -23,7 +23,7 @@ PACE = pace_of(PROCESSORS)
 
 async def use(pool: WarmPool, times: int) -> None:
     for _ in range(times):
-        pool.retire(await pool.claim())
+        pool.retire(await pool.claim("py"))
 
 
 class TestSize:
@@ -69,7 +69,7 @@ class TestSize:
         engine = LocalEngine()
         engine.open.clear()
         async with WarmPool(engine, size=0, most=8) as pool:
-            claim = asyncio.create_task(pool.claim())
+            claim = asyncio.create_task(pool.claim("py"))
             await settle()
             claim.cancel()
             engine.open.set()
@@ -140,9 +140,9 @@ class TestRemoval:
 
     async def test_it_is_put_off_while_anybody_waits(self, engine: SlowlyRemoving) -> None:
         async with pool_on(engine, size=0) as pool:
-            running = await pool.claim()
+            running = await pool.claim("py")
             engine.open.clear()
-            waiting = asyncio.create_task(pool.claim())
+            waiting = asyncio.create_task(pool.claim("py"))
             await settle()
             pool.retire(running)
             await settle()
@@ -189,7 +189,7 @@ class TestRemoval:
             async def use_and_count(times: int) -> None:
                 nonlocal most
                 for _ in range(times):
-                    sandbox = await pool.claim()
+                    sandbox = await pool.claim("py")
                     most = max(most, len(engine.living))
                     await asyncio.sleep(0)
                     pool.retire(sandbox)

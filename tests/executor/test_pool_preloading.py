@@ -76,7 +76,7 @@ class TestWhen:
     ) -> None:
         engine.open.clear()
         async with WarmPool(engine, size=2, processors=2) as pool:
-            claims = [asyncio.create_task(pool.claim()) for _ in range(2)]
+            claims = [asyncio.create_task(pool.claim("py")) for _ in range(2)]
             engine.open.set()
             running = await asyncio.gather(*claims)
             await eventually(lambda: pool.ready == 2)
@@ -97,8 +97,8 @@ class TestWhen:
         async with full_pool(engine, size=1, processors=1) as pool:
             assert len(engine.preloading) == 1
             engine.open.clear()
-            first = await pool.claim()
-            claims = [asyncio.create_task(pool.claim()) for _ in range(2)]
+            first = await pool.claim("py")
+            claims = [asyncio.create_task(pool.claim("py")) for _ in range(2)]
             await settle()
 
             pool.retire(first)
@@ -175,7 +175,7 @@ class TestForWhom:
         self, engine: SlowlyPreloading
     ) -> None:
         async with full_pool(engine, size=1) as pool:
-            claim = asyncio.create_task(pool.claim())
+            claim = asyncio.create_task(pool.claim("py"))
             await asyncio.sleep(0)
             claim.cancel()
             await asyncio.wait([claim])
@@ -232,7 +232,7 @@ class TestFailures:
         async with full_pool(engine, size=1) as pool:
             assert engine.made[0].preloading.is_set()
 
-            sandbox = await pool.claim()
+            sandbox = await pool.claim("py")
 
             assert sandbox is engine.made[1]
             pool.retire(sandbox)

@@ -301,7 +301,7 @@ class TestReadOnlyInputs:
         "code",
         [
             "true",
-            "echo more >> data.csv",
+            "chmod u+w data.csv; echo more >> data.csv",
             "echo other > x; mv x data.csv",
             "rm data.csv",
             "rm data.csv; ln -s /etc/passwd data.csv",

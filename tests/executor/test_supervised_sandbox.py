@@ -177,8 +177,15 @@ class TestHandingOver:
 
         await sandbox.put("empty.txt", chunks())
 
-        assert rig.heard_json(Kind.FILE) == [{"name": "empty.txt"}]
+        assert rig.heard_json(Kind.FILE) == [{"name": "empty.txt", "read_only": False}]
         assert rig.heard(Kind.DATA) == []
+
+    async def test_which_inputs_are_read_only_is_told(self, rig: Rig) -> None:
+        sandbox = await rig.prepared()
+
+        await sandbox.put("SKILL.md", chunks(b"1"), read_only=True)
+
+        assert rig.heard_json(Kind.FILE) == [{"name": "SKILL.md", "read_only": True}]
 
     async def test_what_the_input_raises_passes_through(self, rig: Rig) -> None:
         sandbox = await rig.prepared()

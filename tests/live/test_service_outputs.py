@@ -94,7 +94,7 @@ class TestTold:
     def test_a_change_of_a_read_only_input_is_told(self, caller: Caller) -> None:
         fixed = caller.upload("SKILL.md", b"as it was", read_only="true")
 
-        answer = caller.run("echo more >> SKILL.md", fixed, lang="bash")
+        answer = caller.run("chmod u+w SKILL.md && echo more >> SKILL.md", fixed, lang="bash")
 
         assert answer["files"][0]["inherited"] is True
         assert answer["artifact_truncation"]["reasons"] == ["read_only_input"]

@@ -27,8 +27,8 @@ class Folder:
         self.root = root
         self.workspace = Workspace(str(root))
 
-    def put(self, name: str, content: bytes = b"input") -> None:
-        file = self.workspace.begin_input(name)
+    def put(self, name: str, content: bytes = b"input", *, read_only: bool = False) -> None:
+        file = self.workspace.begin_input(name, read_only=read_only)
         file.write(content)
         file.finish()
 

@@ -36,6 +36,19 @@ class TestClassification:
         assert found.unchanged == ["a/data.csv"]
         assert found.outputs == []
 
+    def test_a_read_only_input_has_a_mode_that_says_so(self, folder: Folder) -> None:
+        folder.put("skill/SKILL.md", read_only=True)
+        folder.put("data.csv")
+
+        assert (folder.root / "skill/SKILL.md").stat().st_mode & 0o777 == 0o444
+        assert (folder.root / "data.csv").stat().st_mode & 0o200
+        assert folder.collect().unchanged == ["data.csv", "skill/SKILL.md"]
+
+    def test_so_may_an_empty_folders_marker_be(self, folder: Folder) -> None:
+        folder.put("empty/.dirkeep", b"", read_only=True)
+
+        assert not any((folder.root / "empty").iterdir())
+
     def test_an_input_rewritten_with_the_same_bytes_is_unchanged(self, folder: Folder) -> None:
         folder.put("data.csv", b"1,2")
         folder.write("data.csv", b"1,2")

@@ -1,9 +1,12 @@
 """Hostile workspaces, made by programs with no more rights than any other."""
 
+import textwrap
+
 import pytest
 
+from executor.sandbox import Program
 from sandbox.supervisor.skips import SkipReason
-from tests.contracts.sandbox.lab import Lab
+from tests.contracts.sandbox.lab import Lab, finish, pieces
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
@@ -114,6 +117,32 @@ async def test_an_input_rewritten_at_the_same_size_and_time_is_changed(lab: Lab)
     )
 
     assert ran.files == {"a.csv": b"3,4"}
+
+
+async def test_a_read_only_input_is_the_programs_own_and_cannot_be_written_to(
+    lab: Lab,
+) -> None:
+    """What it does with force is dropped later, where it is known which inputs are such."""
+    source = textwrap.dedent("""
+        import os
+        try:
+            open("SKILL.md", "a")
+        except PermissionError as fault:
+            print(fault)
+        os.chmod("SKILL.md", 0o644)
+        open("SKILL.md", "a").write("more")
+        """).encode()
+    sandbox = await lab.pool.claim("py")
+    try:
+        await sandbox.prepare(Program(language="py", source=source), lab.limits)
+        await sandbox.put("SKILL.md", pieces(b"as it was "), read_only=True)
+        ran = await finish(sandbox)
+    finally:
+        lab.pool.retire(sandbox)
+
+    assert ran.stdout == "[Errno 13] Permission denied: 'SKILL.md'\n"
+    assert (ran.stderr, ran.exit_code) == ("", 0)
+    assert ran.files == {"SKILL.md": b"as it was more"}
 
 
 async def test_a_hidden_folder_is_left_out_unless_an_input_lies_in_it(lab: Lab) -> None:

@@ -216,6 +216,20 @@ class TestInputs:
         assert ran.files["out.bin"] == content
         assert ran.leftovers.deleted == {"in.bin"}
 
+    async def test_their_mode_says_which_are_read_only(self, sandbox: Sandbox) -> None:
+        await sandbox.prepare(
+            Program(language="bash", source=b"stat -c %A fixed data.csv"), LIMITS
+        )
+        await sandbox.put("fixed", pieces(b"1"), read_only=True)
+        await sandbox.put("data.csv", pieces(b"2"))
+
+        ran = await finish(sandbox)
+
+        fixed, data = ran.stdout.splitlines()
+        assert fixed == "-r--r--r--"
+        assert data.startswith("-rw")
+        assert ran.leftovers.unchanged == {"fixed", "data.csv"}
+
     async def test_more_than_the_workspace_holds_is_refused(self, sandbox: Sandbox) -> None:
         await sandbox.prepare(Program(language="bash", source=b"echo ran"), LIMITS)
         for name in ("a", "b", "c"):
