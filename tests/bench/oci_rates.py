@@ -7,9 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from executor.docker_export import unpack_image
 from executor.oci_bundle import bundle
 from executor.oci_cgroup import Cgroup
+from executor.oci_image import UnpackedImages
 from executor.oci_runtime import OciRuntime
 from executor.policy import SandboxPolicy
 from executor.settings import ExecutorSettings
@@ -25,7 +25,8 @@ class BareRuntime:
         """Unpack the image, unless an executor has done so."""
         settings = ExecutorSettings(sandbox_image=image)
         self._policy = SandboxPolicy.from_settings(settings)
-        self._image = unpack_image(image, settings.sandbox_images_dir, owner="bench")
+        self._images = UnpackedImages(settings.sandbox_images_dir, owner="bench")
+        self._image = self._images.open(image)
 
     def create_and_start(self) -> float:
         """Return the milliseconds that `run` takes; what was started is ended, uncounted."""

@@ -29,7 +29,7 @@ async def engine() -> LocalEngine:
 async def test_while_others_wait_no_new_one_is_made_at_once(clock: FakeClock) -> None:
     async with WarmPool(TimedEngine(clock), size=2, clock=clock) as pool:
         await clock.advance(3)
-        sandbox = await pool.claim()
+        sandbox = await pool.claim("py")
         await clock.advance(RESPITE_S - MOMENT_S)
         assert (pool.ready, pool.making) == (1, 0)
 
@@ -41,7 +41,7 @@ async def test_while_others_wait_no_new_one_is_made_at_once(clock: FakeClock) ->
 async def test_after_the_last_one_a_new_one_is(clock: FakeClock) -> None:
     async with WarmPool(TimedEngine(clock), size=1, clock=clock) as pool:
         await clock.advance(3)
-        sandbox = await pool.claim()
+        sandbox = await pool.claim("py")
         await settle()
 
         assert (pool.ready, pool.making) == (0, 1)
@@ -50,9 +50,9 @@ async def test_after_the_last_one_a_new_one_is(clock: FakeClock) -> None:
 
 async def test_for_who_finds_none_it_is(clock: FakeClock) -> None:
     async with WarmPool(TimedEngine(clock), size=0, clock=clock) as pool:
-        first = await _after(clock, pool.claim())
+        first = await _after(clock, pool.claim("py"))
         pool.retire(first)
-        second = await _after(clock, pool.claim())
+        second = await _after(clock, pool.claim("py"))
 
         assert clock.now() < 2 + MOMENT_S
         pool.retire(second)
@@ -63,7 +63,7 @@ async def test_a_used_one_is_removed_when_its_answer_is_out(
 ) -> None:
     async with WarmPool(engine, size=2, clock=clock) as pool:
         await clock.advance(3)
-        sandbox = await pool.claim()
+        sandbox = await pool.claim("py")
         pool.retire(sandbox)
         await clock.advance(RESPITE_S - MOMENT_S)
         assert pool.removing == 1
@@ -80,7 +80,7 @@ async def test_who_comes_again_and_again_does_not_put_it_off_for_ever(
     async with WarmPool(engine, size=8, clock=clock) as pool:
         await clock.advance(3)
         for _ in range(6):
-            pool.retire(await pool.claim())
+            pool.retire(await pool.claim("py"))
             await clock.advance(RESPITE_S / 2)
 
         assert len(engine.living) < 8 + 6
@@ -92,7 +92,7 @@ async def test_the_pools_end_waits_for_no_respite(
 ) -> None:
     async with WarmPool(engine, size=2, clock=clock) as pool:
         await clock.advance(3)
-        pool.retire(await pool.claim())
+        pool.retire(await pool.claim("py"))
 
     assert engine.living == []
 
