@@ -173,6 +173,8 @@ def _remove_replaced(
     """Remove the image that `name` meant before; each is 4 GB."""
     if previous is None or previous == _inspect(docker, name, "{{.Id}}"):
         return
+    if _inspect(docker, previous, "{{len .RepoTags}}") not in {"0", None}:
+        return  # It has another name, which removing it by its id would take as well.
     try:
         ask(docker, "image", "rm", previous)
     except LocalError as refusal:

@@ -174,6 +174,23 @@ def test_an_image_is_built_once_and_again_when_a_source_has_changed(
 
 
 @pytest.mark.docker
+def test_a_replaced_image_stays_where_it_has_another_name(
+    checkout: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image, "ROOT", checkout)
+    kept = f"{name}-kept"
+    ensure_sandbox_image(name, _quiet)
+    first = _id_of(name)
+    ask(find_docker(), "tag", name, kept)
+
+    (checkout / "sandbox" / "packages" / "a.txt").write_text("one more")
+    ensure_sandbox_image(name, _quiet)
+
+    assert first == _id_of(kept) != _id_of(name)
+    ask(find_docker(), "image", "rm", kept)
+
+
+@pytest.mark.docker
 def test_an_image_is_built_with_the_languages_asked_for(
     checkout: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
