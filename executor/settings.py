@@ -39,7 +39,7 @@ class ExecutorSettings(StorageSettings):
     sandbox_runtime: str = Field(default="runc", min_length=1)
     """OCI runtime, as the engine knows it."""
     sandbox_pool_size: int = Field(default=2, ge=0, le=200)
-    """Sandboxes that wait, preloaded. Each costs about 90 MB; 0 makes every run a cold one."""
+    """Sandboxes that wait, preloaded. Each costs about 130 MB; 0 makes every run a cold one."""
     sandbox_pool_max: int = Field(default=8, ge=0, le=200)
     """How many may wait where many programs come; see `most_waiting_sandboxes`."""
     executor_concurrency: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
