@@ -12,12 +12,14 @@ process there is at once, so more than one pass is rare."""
 
 PAUSE_S = 0.0003
 
+Spared = Callable[[], int | None]
+
 PF_EXITING = 0x4
 """Flag of a thread that will run no more code of its program: include/linux/sched.h. gVisor
 shows no flags; there, processes are waited for."""
 
 
-def kill_everything(reap: Callable[[], object], *, but: int | None) -> None:
+def kill_everything(reap: Callable[[], object], *, but: Spared) -> None:
     """End every other process, and return once none of them runs any more.
 
     What they held may still be being freed by the kernel: of an interpreter with pandas in it,
@@ -25,8 +27,9 @@ def kill_everything(reap: Callable[[], object], *, but: int | None) -> None:
 
     Args:
         reap: Collects children that have ended.
-        but: The id of a process of our own that has never run anybody's code, and into which
-            nobody can look. It may live on.
+        but: Gives the id of a process of our own that has never run anybody's code, and into
+            which nobody can look. It may live on. Nothing is given once it was collected: its
+            id may be a program's by then.
     """
     if _ended_singly(reap, but):
         return
@@ -42,13 +45,13 @@ def kill_everything(reap: Callable[[], object], *, but: int | None) -> None:
         time.sleep(PAUSE_S)
 
 
-def _ended_singly(reap: Callable[[], object], but: int | None) -> bool:
+def _ended_singly(reap: Callable[[], object], but: Spared) -> bool:
     """End the one process that is left, if it is no more than one; return whether none runs.
 
     The usual case, in which `but` is spared.
     """
     try:
-        left = [pid for pid in _others() if pid != but]
+        left = [pid for pid in _others() if pid != but()]
     except OSError:
         return False
     if len(left) > 1:
@@ -60,9 +63,9 @@ def _ended_singly(reap: Callable[[], object], but: int | None) -> bool:
     return not _anybody_runs(but)
 
 
-def _anybody_runs(but: int | None) -> bool:
+def _anybody_runs(but: Spared) -> bool:
     try:
-        return any(_runs(pid) for pid in _others() if pid != but)
+        return any(_runs(pid) for pid in _others() if pid != but())
     except OSError:
         return True  # A program may forbid us to open files: prlimit(2). They are waited for.
 

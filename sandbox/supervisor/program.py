@@ -115,7 +115,7 @@ class Program:
         """
         stopped = self._watch(host)
         wall_time_ms = round((time.monotonic() - self._started) * 1000)
-        kill_everything(self._reap, but=self._bystander)
+        kill_everything(self._reap, but=lambda: self._bystander)
         for stream in (self._stdout, self._stderr):
             stream.empty()
         if self._stdout.exceeded:
@@ -161,7 +161,9 @@ class Program:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     break
-                if pid == self._pid and self._exit_code is None:
+                if pid == self._bystander:
+                    self._bystander = None  # Its id may be somebody's again.
+                elif pid == self._pid and self._exit_code is None:
                     self._exit_code = os.waitstatus_to_exitcode(status)
         return self._exit_code is not None
 

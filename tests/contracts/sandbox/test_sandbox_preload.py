@@ -1,9 +1,11 @@
 """Programs in a sandbox that has loaded the libraries ahead."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
 
+from executor.concurrency import end
 from executor.sandbox import Program, Sandbox, SandboxEngine
 from tests.contracts.sandbox.lab import LIMITS, Ran, run_in
 
@@ -60,29 +62,6 @@ print(plt.get_fignums(), plt.figure().number, sorted(os.listdir(".")), gc.isenab
     assert ran.stdout == "[] 1 ['in.csv', 'main.py'] True\n"
 
 
-@pytest.mark.parametrize("imported", ["os", "numpy"], ids=["small", "full"])
-async def test_the_process_that_is_not_used_is_gone(sandbox: Sandbox, imported: str) -> None:
-    code = f"""
-import {imported}, os, time
-
-def runs(pid):
-    with open(f"/proc/{{pid}}/stat") as file:
-        return file.read().rpartition(") ")[2][0] not in "ZX"
-
-ours = {{"1", str(os.getpid())}}
-for _ in range(200):
-    others = [pid for pid in os.listdir("/proc") if pid.isdigit() and pid not in ours]
-    if not any(map(runs, others)):
-        break
-    time.sleep(0.01)
-else:
-    print(others)
-"""
-    ran = await python(sandbox, code)
-
-    assert (ran.stdout, ran.exit_code) == ("", 0), ran.stderr
-
-
 async def test_a_forked_child_that_ends_first_does_not_end_the_run(sandbox: Sandbox) -> None:
     code = """
 import os, sys, numpy
@@ -125,3 +104,66 @@ while not __import__("os").path.exists("ticks"):
 
     assert ran.exit_code == 0, ran.stderr
     assert set(ran.files["ticks"]) <= {ord("x")}
+
+
+class TestTheOtherProcess:
+    """A sandbox has two that wait; a program becomes one, and may see the other."""
+
+    OTHERS = (
+        "import os\n"
+        "others = [int(name) for name in os.listdir('/proc') if name.isdigit()]\n"
+        "others = [pid for pid in others if pid not in (1, os.getpid())]\n"
+    )
+
+    async def test_nobody_can_look_into_it(self, sandbox: Sandbox) -> None:
+        """What could make it run something would outlive the program by that."""
+        ran = await python(
+            sandbox,
+            self.OTHERS + "import ctypes\n"
+            "PTRACE_ATTACH = 16\n"
+            "libc = ctypes.CDLL(None, use_errno=True)\n"
+            "for pid in others:\n"
+            "    refused = libc.ptrace(PTRACE_ATTACH, pid, 0, 0) != 0\n"
+            "    print('refused' if refused else 'attached')\n"
+            "    for name in 'mem', 'environ', 'fd', 'maps':\n"
+            "        try:\n"
+            "            os.listdir(f'/proc/{pid}/fd') if name == 'fd' else"
+            " open(f'/proc/{pid}/{name}', 'rb').read(1)\n"
+            "            print(name)\n"
+            "        except OSError:\n"
+            "            pass\n",
+        )
+
+        assert ran.stdout == "refused\n", ran.stderr
+
+    async def test_killing_it_changes_nothing(self, sandbox: Sandbox) -> None:
+        ran = await python(
+            sandbox,
+            self.OTHERS + "import signal, time\n"
+            "for pid in others:\n"
+            "    os.kill(pid, signal.SIGKILL)\n"
+            "time.sleep(0.2)\n"
+            "if os.fork() == 0:\n"
+            "    while True:\n"
+            "        open('still-there', 'w').write(str(time.time()))\n"
+            "time.sleep(0.1)\n"
+            "print(len(others))\n",
+        )
+
+        assert (ran.stdout, ran.exit_code) == ("1\n", 0)
+        assert list(ran.files) == ["still-there"]
+
+
+async def test_a_job_that_comes_together_with_the_order_to_load_does_not_wait_for_that(
+    real_engine: SandboxEngine,
+) -> None:
+    sandbox = await real_engine.create()
+    try:
+        preloading = asyncio.create_task(sandbox.preload())
+        await asyncio.sleep(0)
+        await end([preloading])
+        ran = await python(sandbox, "import sys; print('pandas' in sys.modules)")
+    finally:
+        await sandbox.destroy()
+
+    assert ran.stdout == "False\n"
