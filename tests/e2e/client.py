@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ class Generation:
     packages: str
     """In which of the two sets of packages it is."""
     auth: str
-    """How it is given a key: `option`, in the `url`, or as `headers`."""
+    """How LibreChat lets it in: the key as an `option`, the key in the `url`, or a `token`."""
 
     def __str__(self) -> str:
         """Name it in test ids."""
@@ -30,13 +30,14 @@ GENERATIONS = (
     Generation("2.4.46", "legacy", "option"),
     Generation("3.1.63", "legacy", "option"),
     Generation("3.1.77", "modern", "url"),
-    Generation("3.1.86", "modern", "headers"),
-    Generation("3.2.21", "modern", "headers"),
-    Generation("3.6.15", "modern", "headers"),
-    Generation("3.9.2", "modern", "headers"),
+    Generation("3.1.86", "modern", "token"),
+    Generation("3.2.21", "modern", "token"),
+    Generation("3.6.15", "modern", "token"),
+    Generation("3.9.2", "modern", "token"),
 )
 
 OLDEST, NEWEST = GENERATIONS[0], GENERATIONS[-1]
+FIRST_WITH_TOKENS = GENERATIONS[3]
 
 
 class ClientError(Exception):
@@ -89,46 +90,53 @@ class Client:
 
     generation: Generation
     address: str
-    options: dict[str, Any]
-    """For every tool that it makes: its credentials."""
     node: NodeProcess
+    options: Callable[[], dict[str, Any]]
+    """Makes what every tool is created with: its credentials, with a new token each time."""
 
     def call(self, args: dict[str, Any], *, tool: str = "code", **extra: Any) -> Any:
         """Call a tool as LibreChat does; `extra` is what it adds to what the model says."""
-        return self.node.ask("call", tool=tool, options=self.options, args=args, extra=extra)
+        return self.node.ask("call", tool=tool, options=self.options(), args=args, extra=extra)
 
     def turn(self, conversation: str, code: str, **more: Any) -> Any:
-        """Run Python as the next step of a conversation."""
+        """Run Python as the next step of a conversation.
+
+        An error is no exception here: it is text for the model, as everything else.
+        """
         args = {"lang": "py", "code": code}
-        request = {"conversation": conversation, "options": self.options, "args": args}
+        request = {"conversation": conversation, "options": self.options(), "args": args}
         return self.node.ask("turn", **request, **more)
+
+    def remembered(self, conversation: str) -> dict[str, Any]:
+        """Return the files that it will send with the next turn, by name."""
+        files = self.node.ask("remembered", conversation=conversation)
+        return {file["name"]: file for file in files}
 
 
 @contextlib.contextmanager
 def running_client(
     generation: Generation,
     address: str,
-    key: str,
+    credential: str | Callable[[], str],
     *,
     auth: str | None = None,
     **options: Any,
 ) -> Generator[Client]:
     """Start a client of the service at `address` (as `http://127.0.0.1:8095/v1`).
 
-    `auth` is another way than the generation's own: `url`, or a header's value.
+    `credential` is a key, or what makes a token; `auth` a way to give it that is not the
+    generation's own.
     """
     auth = auth or generation.auth
-    base = address
-    if auth == "option":
-        options["apiKey"] = key
-    elif auth == "url":
-        base = address.replace("://", f"://{key}@")
-    elif auth == "headers":
-        options["authHeaders"] = {"X-API-Key": key}
-    else:
-        options["authHeaders"] = {"Authorization": auth}
+    base = address.replace("://", f"://{credential}@") if auth == "url" else address
+
+    def made() -> dict[str, Any]:
+        if callable(credential):
+            return {**options, "token": credential()}
+        return {**options, "apiKey": credential} if auth == "option" else options
+
     version = generation.version.replace(".", "-")
     with running_script(
         "drive.cjs", generation.packages, version, LIBRECHAT_CODE_BASEURL=base
     ) as node:
-        yield Client(generation, base, options, node)
+        yield Client(generation, base, node, made)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.tokens import USER
 from tests.e2e.client import GENERATIONS, OLDEST, Client, ClientError
 from tests.live.running_service_caller import Caller, StoredFile
 
@@ -162,11 +163,12 @@ class TestListing:
             "3.1.63": [base, caller.key, file.session_id],
             "3.1.77": [base, file.session_id],
         }
-        scope = {"kind": "user", "id": "64b000000000000000000001"}
-        newer = [base, file.session_id, scope, client.options.get("authHeaders")]
+        newer = [base, file.session_id, {"kind": "user", "id": USER}]
 
         found = client.node.ask(
-            "fetchSessionFiles", given=given.get(client.generation.version, newer)
+            "fetchSessionFiles",
+            given=given.get(client.generation.version, newer),
+            token=client.options().get("token"),
         )
 
         assert [(entry["id"], entry["name"]) for entry in found] == [(file.id, file.name)]

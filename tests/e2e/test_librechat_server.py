@@ -1,23 +1,20 @@
 """LibreChat's server with files: its forms, its checks of freshness, its tools.
 
-Everything that is sent is sent by the packages that LibreChat uses, `form-data` and
-`node-fetch` (librechat-contract 2.3-2.8, 3.9 and 7.1).
+Everything that is sent is sent by the packages that LibreChat uses, `form-data` and `axios`
+(librechat-contract 2.3-2.8, 3.9 and 7.1), and let in every way that LibreChat has (5.1).
 """
 
 import base64
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from tests.e2e.client import NodeProcess, running_script
+from tests.e2e.client import NodeProcess
+from tests.e2e.librechat import WAYS, LibreChat
 from tests.live.running_service import RunningService
 from tests.live.running_service_caller import Caller, StoredFile
 
 pytestmark = pytest.mark.docker
-
-USER = "64b000000000000000000001"
 
 WINDOW_BYTES = 48_960
 """LibreChat reads images in windows of this size; the next three lines are its program's
@@ -26,62 +23,18 @@ essence (librechat-contract 3.9)."""
 NAMES = ["data.csv", "Übersicht 2026 (1).txt", "reports/q1/da ta.csv", 'a "quoted" name.md']
 
 
-@pytest.fixture(scope="module")
-def librechat() -> Iterator[NodeProcess]:
-    """LibreChat's file code."""
-    with running_script("librechat.cjs", "modern") as node:
-        yield node
-
-
-class Server:
-    """LibreChat's server as the user of one key."""
-
-    def __init__(self, node: NodeProcess, service: RunningService, caller: Caller) -> None:
-        self._node = node
-        self._base = f"{service.address}/v1"
-        self._headers = {"X-API-Key": caller.key, "User-Id": USER}
-
-    def upload(
-        self,
-        files: dict[str, str],
-        *fields: tuple[str, str],
-        route: str = "upload",
-        known_length: bool = True,
-    ) -> Any:
-        answer = self._node.ask(
-            "upload",
-            url=f"{self._base}/{route}",
-            headers=self._headers,
-            fields=fields,
-            files=[{"name": name, "text": text} for name, text in files.items()],
-            knownLength=known_length,
-        )
-        assert answer["status"] == 200, answer
-        return answer["body"]
-
-    def ask(self, path: str, method: str = "GET") -> Any:
-        url = f"{self._base}/{path}"
-        return self._node.ask("request", url=url, method=method, headers=self._headers)
-
-    def json(self, path: str) -> Any:
-        answer = self.ask(path)
-        assert answer["status"] == 200, answer
-        return json.loads(answer["text"])
-
-    def hours_since(self, date: str) -> float:
-        return self._node.ask("hoursSince", date=date)
-
-
-@pytest.fixture
-def server(librechat: NodeProcess, service: RunningService, caller: Caller) -> Server:
-    return Server(librechat, service, caller)
+@pytest.fixture(params=WAYS)
+def server(
+    librechat: NodeProcess, service: RunningService, request: pytest.FixtureRequest
+) -> LibreChat:
+    return LibreChat(librechat, service, request.param)
 
 
 class TestUploads:
     @pytest.mark.parametrize("known_length", [True, False], ids=["of-known-length", "chunked"])
     @pytest.mark.parametrize("name", NAMES)
     def test_the_old_form_keeps_name_and_content(
-        self, server: Server, name: str, *, known_length: bool
+        self, server: LibreChat, name: str, *, known_length: bool
     ) -> None:
         body = server.upload(
             {name: "a,b\n"}, ("entity_id", "agent_1"), known_length=known_length
@@ -94,7 +47,7 @@ class TestUploads:
         found = server.ask(f"download/{session}/{file['fileId']}?entity_id=agent_1")
         assert (found["status"], found["text"]) == (200, "a,b\n")
 
-    def test_the_new_form_of_a_skill_keeps_a_folder_read_only(self, server: Server) -> None:
+    def test_the_new_form_of_a_skill_keeps_a_folder_read_only(self, server: LibreChat) -> None:
         scope = "kind=skill&id=skill_1&version=3"
         body = server.upload(
             {
@@ -120,50 +73,61 @@ class TestUploads:
 
 
 class TestFreshness:
-    def test_every_generation_finds_a_new_file_fresh(self, server: Server) -> None:
-        body = server.upload({"data.csv": "a,b\n"}, ("kind", "user"), ("id", USER))
+    def test_every_generation_finds_a_new_file_fresh(self, server: LibreChat) -> None:
+        body = server.upload({"data.csv": "a,b\n"}, ("kind", "user"), ("id", server.user))
         session, file = body["session_id"], body["files"][0]["fileId"]
 
         listing = server.json(f"files/{session}?detail=summary")
         old = [entry for entry in listing if entry["name"].startswith(f"{session}/{file}")]
         alive = [entry for entry in listing if entry["fileId"] == file]
-        new = server.json(f"sessions/{session}/objects/{file}?kind=user&id={USER}")
+        new = server.json(f"sessions/{session}/objects/{file}?{server.scope}")
 
         assert len(old) == len(alive) == 1
         assert all(server.hours_since(entry["lastModified"]) < 1 for entry in (*old, new))
 
-    def test_what_was_deleted_is_gone_for_every_generation(self, server: Server) -> None:
+    def test_what_was_deleted_is_gone_for_every_generation(self, server: LibreChat) -> None:
         body = server.upload({"a.txt": "1", "b.txt": "2"}, route="upload/batch")
         session = body["session_id"]
         gone, kept = (file["fileId"] for file in body["files"])
 
-        answer = server.ask(f"files/{session}/{gone}?kind=user&id={USER}", method="DELETE")
+        answer = server.ask(f"files/{session}/{gone}?{server.scope}", method="DELETE")
 
         assert answer["status"] == 200
         listing = server.json(f"files/{session}?detail=summary")
         assert [entry["fileId"] for entry in listing] == [kept]
-        scope = f"kind=user&id={USER}"
-        assert server.ask(f"sessions/{session}/objects/{gone}?{scope}")["status"] == 404
+        assert server.ask(f"sessions/{session}/objects/{gone}?{server.scope}")["status"] == 404
         assert server.ask(f"download/{session}/{gone}")["status"] == 404
-        again = server.ask(f"files/{session}/{gone}?{scope}", method="DELETE")
+        again = server.ask(f"files/{session}/{gone}?{server.scope}", method="DELETE")
         assert again["status"] == 404, "which counts as deleted"
 
     def test_a_session_that_nobody_has_is_expired_and_not_forbidden(
-        self, server: Server
+        self, server: LibreChat
     ) -> None:
         assert server.ask(f"files/{'A' * 21}?detail=summary")["status"] == 404
+
+    def test_another_profile_is_refused_and_nothing_is_stored(
+        self, librechat: NodeProcess, service: RunningService
+    ) -> None:
+        server = LibreChat(librechat, service, "token", profile="stateful")
+        before = service.stored()
+
+        refused = server.try_to_upload({"a.txt": "1"}, ("kind", "user"), ("id", server.user))
+
+        assert refused["status"] == 409
+        assert json.loads(refused["text"])["error"] == "execution_profile_mismatch"
+        assert service.stored() == before
 
 
 class TestItsLoop:
     def test_an_output_is_downloaded_kept_and_uploaded_again_for_the_next_message(
-        self, server: Server, caller: Caller
+        self, server: LibreChat, caller: Caller
     ) -> None:
         ran = caller.run("open('out/plot.csv'.replace('out/', ''), 'w').write('1,2')")
         (file,) = ran["files"]
-        scope = f"kind=user&id={USER}"
-        bytes_of_it = server.ask(f"download/{ran['session_id']}/{file['id']}?{scope}")
+        path = f"download/{ran['session_id']}/{file['id']}?{server.scope}"
+        bytes_of_it = server.ask(path)
         again = server.upload(
-            {file["name"]: bytes_of_it["text"]}, ("kind", "user"), ("id", USER)
+            {file["name"]: bytes_of_it["text"]}, ("kind", "user"), ("id", server.user)
         )
         stored = StoredFile(
             again["storage_session_id"], again["files"][0]["fileId"], "plot.csv"

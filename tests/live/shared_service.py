@@ -1,4 +1,4 @@
-"""The service that tests/live, tests/e2e and tests/traps share: it is started once."""
+"""The service that tests/live and tests/traps share: it is started once."""
 
 from collections.abc import Iterator
 

@@ -6,6 +6,7 @@ import struct
 import pytest
 from openpyxl import load_workbook
 from pptx import Presentation
+from pypdf import PdfReader
 
 from tests.live.running_service_caller import Caller, StoredFile, stored_files
 
@@ -105,6 +106,31 @@ def test_a_sheet_opens(caller: Caller) -> None:
     )
     sheet = load_workbook(io.BytesIO(content)).worksheets[0]
     assert list(sheet.values) == [("city", "temp"), ("Lund", 14), ("Oslo", 9)]
+
+
+def test_a_letter_that_was_uploaded_is_converted_by_libreoffice(caller: Caller) -> None:
+    """Written in one run and uploaded for the next, as LibreChat does between two messages."""
+    code = (
+        "from docx import Document\n"
+        "letter = Document()\n"
+        "letter.add_heading('Größe', 0)\n"
+        "letter.add_paragraph('What was written.')\n"
+        "letter.save('letter.docx')\n"
+    )
+    written = stored_files(caller.run(code))["letter.docx"]
+    letter = caller.upload("letter.docx", caller.download(written))
+
+    answer = caller.run("soffice --headless --convert-to pdf letter.docx", letter, lang="bash")
+
+    assert (answer["code"], answer["status"], answer["message"]) == (0, None, None)
+    assert "[sandbox]" not in answer["stderr"]
+    assert "artifact_truncation" not in answer
+    files = {file["name"]: file.get("inherited", False) for file in answer["files"]}
+    assert files == {"letter.docx": True, "letter.pdf": False}
+    content = fetch(caller, stored_files(answer)["letter.pdf"], "application/pdf")
+    assert content.startswith(b"%PDF")
+    (page,) = PdfReader(io.BytesIO(content)).pages
+    assert page.extract_text().split() == ["Größe", "What", "was", "written."]
 
 
 def test_a_mind_map_is_a_picture(caller: Caller) -> None:

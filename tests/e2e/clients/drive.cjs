@@ -2,24 +2,40 @@
 //
 //   node drive.cjs SET VERSION      with LIBRECHAT_CODE_BASEURL, which the client reads on loading
 //
-// A request is {op, ...}; an answer is {result} or {error}, the text of what was thrown.
+// A request is {op, ...}; an answer is {result} or {error}, the text of what was thrown. What the
+// client itself has to remark goes to standard error.
 const path = require('node:path');
 const readline = require('node:readline');
 const { createRequire } = require('node:module');
 
+console.log = console.info = console.debug = console.error;
+
 const [folder, version] = process.argv.slice(2);
 const load = createRequire(path.join(folder, 'package.json'));
 const agents = load(`agents-${version}`);
+const main = load.resolve(`agents-${version}`);
 // The client's own, so that its checks of classes hold.
-const fromClient = createRequire(load.resolve(`agents-${version}`));
+const fromClient = createRequire(main);
 const { AIMessage } = fromClient('@langchain/core/messages');
+
+// 2.4.46 has it, and uses it, but does not export it.
+const { ToolNode } = agents.ToolNode ? agents : load(path.join(path.dirname(main), 'tools/ToolNode.cjs'));
 
 const CREATE = {
   code: agents.createCodeExecutionTool,
   bash: agents.createBashExecutionTool,
 };
-const nodes = new Map();
+const conversations = new Map();
 let calls = 0;
+
+// LibreChat gives its token as a function, which a line of JSON cannot hold.
+function bearer(token) {
+  return async () => ({ Authorization: `Bearer ${token}` });
+}
+
+function create(tool, { token, ...options }) {
+  return CREATE[tool](token ? { ...options, authHeaders: bearer(token) } : options);
+}
 
 function shown(message) {
   return { content: message.content, artifact: message.artifact ?? null };
@@ -28,7 +44,7 @@ function shown(message) {
 const OPERATIONS = {
   // One call of a tool, with what LibreChat adds to it in `extra`.
   async call({ tool, options, args, extra = {} }) {
-    const made = CREATE[tool](options);
+    const made = create(tool, options);
     calls += 1;
     const id = `call_${calls}`;
     return shown(await made.invoke({ type: 'tool_call', id, name: made.name, args, ...extra }));
@@ -36,14 +52,15 @@ const OPERATIONS = {
 
   // One turn of a conversation: the ToolNode keeps its files for the next.
   async turn({ conversation, options, args, seed = null }) {
-    if (!nodes.has(conversation)) {
-      const made = CREATE.code(options);
+    if (!conversations.has(conversation)) {
+      const made = create('code', options);
       const sessions = new Map();
       if (seed !== null) sessions.set('execute_code', { ...seed, lastUpdated: Date.now() });
       const toolMap = new Map([[made.name, made]]);
-      nodes.set(conversation, { made, node: new agents.ToolNode({ tools: [made], sessions, toolMap }) });
+      const node = new ToolNode({ tools: [made], sessions, toolMap });
+      conversations.set(conversation, { made, sessions, node });
     }
-    const { made, node } = nodes.get(conversation);
+    const { made, node } = conversations.get(conversation);
     calls += 1;
     const asked = { id: `call_${calls}`, name: made.name, args, type: 'tool_call' };
     const state = { messages: [new AIMessage({ content: '', tool_calls: [asked] })] };
@@ -52,7 +69,11 @@ const OPERATIONS = {
     return shown(messages[messages.length - 1]);
   },
 
-  fetchSessionFiles: ({ given }) => agents.fetchSessionFiles(...given),
+  remembered: ({ conversation }) => conversations.get(conversation).sessions.get('execute_code').files,
+
+  fetchSessionFiles({ given, token }) {
+    return agents.fetchSessionFiles(...given, ...(token ? [bearer(token)] : []));
+  },
 
   pause: ({ milliseconds }) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };
