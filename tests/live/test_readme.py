@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from infra.local.config import CHECKOUT, DEFAULT_HOST, DEFAULT_PORT, DEFAULT_WORK_DIR
-from tests.live.running_service import RunningService
+from tests.live.running_service import RunningService, running_service
 from tests.live.running_service_caller import Caller
 
 pytestmark = pytest.mark.docker
@@ -122,14 +122,16 @@ def test_its_examples_give_its_answers(
     assert comparable(answers) == comparable([example.answer for example in examples()])
 
 
-def test_what_up_prints_is_what_it_shows(service: RunningService) -> None:
+def test_what_up_prints_is_what_it_shows(tmp_path: Path) -> None:
     """Line by line, in order; times, versions and places may differ, and more may be said."""
+    with running_service(tmp_path / "work", {"SANDBOX_ENGINE": ""}) as service:
+        output = service.output
     started = next(
         index for index, block in enumerate(fences()) if block.text == "./code-command up\n"
     )
     shown = [_shape(line) for line in fences()[started + 1].text.splitlines() if line]
 
-    said = iter([_shape(line) for line in service.output.splitlines()])
+    said = iter([_shape(line) for line in output.splitlines()])
 
     assert shown
     assert [line for line in shown if line not in said] == []
