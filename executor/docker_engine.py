@@ -96,7 +96,7 @@ class DockerEngine(SandboxEngine):
         attached = await self._call(
             partial(api.attach_socket, name, params={"stdin": 1, "stdout": 1, "stream": 1})
         )
-        stream = FrameStream(await AttachedStream.over(attached))
+        stream = FrameStream(await AttachedStream.over_attached(attached))
         sandbox = SupervisedSandbox(
             name,
             stream,

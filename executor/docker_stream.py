@@ -3,21 +3,18 @@
 import asyncio
 import socket
 import struct
-from typing import Any
+from typing import Any, Self
 
 from typing_extensions import override
 
-from executor.frame_stream import ByteStream
 from executor.sandbox import SandboxUnavailableError
-
-READ_AHEAD_BYTES = 1024 * 1024
-"""How much is taken from the connection before anybody asks: one frame of the largest size."""
+from executor.socket_stream import READ_AHEAD_BYTES, SocketStream
 
 _PIECE = struct.Struct("!BxxxI")
 _STDOUT = 1
 
 
-class AttachedStream(ByteStream):
+class AttachedStream(SocketStream):
     """Standard input and output of a container without a terminal.
 
     The engine puts eight bytes before each piece of output: which stream it is of, and how
@@ -25,12 +22,11 @@ class AttachedStream(ByteStream):
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+        super().__init__(reader, writer)
         self._left = 0
 
     @classmethod
-    async def over(cls, attached: Any) -> "AttachedStream":
+    async def over_attached(cls, attached: Any) -> Self:
         """Take over what docker-py's `attach_socket` returned.
 
         Raises:
@@ -47,15 +43,12 @@ class AttachedStream(ByteStream):
         # A descriptor of our own: docker-py's response object closes its own when it is
         # collected, which may be at any time. Ours is to be the only one.
         try:
-            own = inner.dup()
-            own.setblocking(False)  # noqa: FBT003 - the library's own parameter
-            reader, writer = await asyncio.open_connection(sock=own, limit=READ_AHEAD_BYTES)
+            return await cls.over(inner.dup())
         except OSError as fault:
             raise SandboxUnavailableError(f"the connection cannot be kept: {fault}") from fault
         finally:
             attached.close()
             inner.close()
-        return cls(reader, writer)
 
     @override
     async def read(self) -> bytes:
@@ -78,17 +71,3 @@ class AttachedStream(ByteStream):
             if not data:
                 return
             length -= len(data)
-
-    @override
-    async def write(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    @override
-    def at_end(self) -> bool:
-        return self._reader.at_eof() or self._writer.is_closing()
-
-    @override
-    async def close(self) -> None:
-        self._writer.close()
-        await self._writer.wait_closed()

@@ -76,7 +76,7 @@ class WarmPool:
             self._clock, took=self._demand.preloading_s.add, changed=self.drop_dead
         )
         self._removal = Removal(at_once=self._pace.removals, changed=self._tend)
-        self._respite = Respite(self._clock, RESPITE_S, over=self._tend)
+        self._respite = Respite(self._clock, over=self._tend)
         self._tending: asyncio.Task[None] | None = None
 
     @property
@@ -145,7 +145,7 @@ class WarmPool:
         self._demand.arrived(group, self._clock.now())
         while (waiting := self._shelf.take(group)) is not None:
             self._claimed.add(waiting.sandbox)
-            self._respite.begin()
+            self._respite.begin(RESPITE_S)
             self._tend()
             try:
                 await self._preloading.interrupt(waiting)
@@ -166,7 +166,7 @@ class WarmPool:
         """Have a claimed sandbox destroyed, off the caller's path."""
         self._claimed.discard(sandbox)
         if self._tending is not None:
-            self._respite.begin()
+            self._respite.begin(RESPITE_S)
         self._hold_removal()
         self._removal.add(sandbox)
         self._tend()

@@ -38,18 +38,16 @@ class LoopClock(Clock):
 
 
 class Respite:
-    """Some time for those who have just been served, before the pool works on."""
+    """A time in which something is not done yet. One at a time."""
 
-    def __init__(self, clock: Clock, seconds: float, *, over: Callable[[], object]) -> None:
+    def __init__(self, clock: Clock, *, over: Callable[[], object]) -> None:
         """Begin without one.
 
         Args:
             clock: Where the time comes from.
-            seconds: How long each lasts.
             over: Called at the end of each.
         """
         self._clock = clock
-        self._seconds = seconds
         self._over = over
         self._waiting: asyncio.Task[None] | None = None
 
@@ -58,18 +56,24 @@ class Respite:
         """Whether it is not over yet."""
         return self._waiting is not None
 
-    def begin(self) -> None:
-        """Somebody was served. One that lasts is not made longer: others will come."""
+    def begin(self, seconds: float) -> None:
+        """Begin one. One that lasts is not made longer: there may always be a next reason."""
         if self._waiting is None:
-            self._waiting = asyncio.create_task(self._wait())
+            self._waiting = asyncio.create_task(self._wait(seconds))
+
+    def cut_short(self) -> None:
+        """End it now, without a word."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
     async def stop(self) -> None:
         """End it for good."""
         if self._waiting is not None:
             await end([self._waiting])
 
-    async def _wait(self) -> None:
-        await self._clock.sleep(self._seconds)
+    async def _wait(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
         self._waiting = None
         self._over()
 
@@ -84,35 +88,25 @@ class Pause:
             clock: Where the time comes from.
             over: Called at the end of each pause.
         """
-        self._clock = clock
-        self._over = over
+        self._respite = Respite(clock, over=over)
         self._next_s = FIRST_PAUSE_S
-        self._waiting: asyncio.Task[None] | None = None
 
     @property
     def lasts(self) -> bool:
         """Whether it is too early to try again."""
-        return self._waiting is not None
+        return self._respite.lasts
 
     def begin(self) -> None:
         """Something failed. What fails during a pause does not make it longer."""
-        if self._waiting is None:
-            self._waiting = asyncio.create_task(self._wait(self._next_s))
+        if not self.lasts:
+            self._respite.begin(self._next_s)
             self._next_s = min(LONGEST_PAUSE_S, self._next_s * 2)
 
     def end(self) -> None:
         """Something succeeded."""
         self._next_s = FIRST_PAUSE_S
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+        self._respite.cut_short()
 
     async def stop(self) -> None:
         """End it for good."""
-        if self._waiting is not None:
-            await end([self._waiting])
-
-    async def _wait(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
-        self._waiting = None
-        self._over()
+        await self._respite.stop()

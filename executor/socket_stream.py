@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Self
 
 from typing_extensions import override
 
@@ -19,7 +20,7 @@ class SocketStream(ByteStream):
         self._writer = writer
 
     @classmethod
-    async def over(cls, end: socket.socket) -> "SocketStream":
+    async def over(cls, end: socket.socket) -> Self:
         """Take over `end`."""
         end.setblocking(False)  # noqa: FBT003 - the library's own parameter
         return cls(*await asyncio.open_connection(sock=end, limit=READ_AHEAD_BYTES))

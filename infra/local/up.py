@@ -175,17 +175,22 @@ Try it:
     console.plain("\nCtrl-C stops it.")
 
 
+_WHERE_THE_KEY_GOES = "(where the key goes depends on its version: README.md, With LibreChat)"
+
+
 def _advice(config: Config) -> str:
     """Say how LibreChat reaches the service."""
     if config.is_loopback:
         return (
             f"LibreChat on this machine: LIBRECHAT_CODE_BASEURL={config.local_url}\n"
+            f"{_WHERE_THE_KEY_GOES}\n"
             "LibreChat in Docker cannot reach a loopback address: start with --host 0.0.0.0"
         )
     return (
         "LibreChat in Docker: LIBRECHAT_CODE_BASEURL="
         f"http://host.docker.internal:{config.port}\n"
         '(on Linux its container needs extra_hosts: ["host.docker.internal:host-gateway"])\n'
+        f"{_WHERE_THE_KEY_GOES}\n"
         "Other machines can reach this address too, over HTTP in the clear: the key keeps them "
         "out,\nbut does not keep them from listening. Use a firewall, or a proxy with TLS."
     )

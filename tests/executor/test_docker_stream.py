@@ -55,7 +55,7 @@ class Wire:
 async def wire() -> AsyncGenerator[Wire]:
     ours, engine = socket.socketpair()
     engine.setblocking(False)  # noqa: FBT003 - the library's own parameter
-    stream = await AttachedStream.over(Attached(ours))
+    stream = await AttachedStream.over_attached(Attached(ours))
     with engine:
         yield Wire(stream, engine)
         with suppress(OSError):
@@ -175,7 +175,7 @@ async def test_the_librarys_object_is_let_go_of() -> None:
     attached = Attached(ours)
 
     with engine:
-        stream = await AttachedStream.over(attached)
+        stream = await AttachedStream.over_attached(attached)
         assert attached.closed
         await stream.write(b"still there")
         assert engine.recv(100) == b"still there"
@@ -189,5 +189,5 @@ async def test_a_connection_that_asyncio_cannot_wait_on_is_refused_with_advice(
     attached = Attached(inner)
 
     with pytest.raises(SandboxUnavailableError, match="ssh -NL"):
-        await AttachedStream.over(attached)
+        await AttachedStream.over_attached(attached)
     assert attached.closed
