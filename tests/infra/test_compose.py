@@ -28,6 +28,8 @@ NOT_HANDED_ON = {
     "CODEAPI_JWT_PUBLIC_KEYS_DIR": "a folder of the host; CODEAPI_JWT_JWKS_JSON serves as well",
     "LOCAL_MODE": "inside a container nobody is on loopback",
     "RESULT_BACKEND_URL": "the broker keeps the results",
+    "SANDBOX_ENGINE": "the executor's container has the host's Docker engine and is not root",
+    "SANDBOX_IMAGES_DIR": "only the other engine has one",
     "SANDBOX_LANGUAGES": "the image is built beforehand, by `./code-command build`",
     "SHARED_ASSETS_PATH": "a folder of the host, mounted where the executor looks",
 }

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.live.running_service_caller import Caller
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 60
 POLL_INTERVAL_S = 0.05
+STILL_LOOKS = 5
+"""So many looks in a row that see the same: 0.2 s, four times what removing is put off."""
 
 LAST_LINE = "Ctrl-C stops it."
 """What `up` prints once everything is ready."""
@@ -202,12 +205,19 @@ class RunningService:
         return f"{OWNER_LABEL}={self.settings.get('CODE_EXECUTOR_ID', made)}"
 
     def rest(self) -> None:
-        """Wait until nothing runs and the pool is full."""
+        """Wait until nothing runs and the pool is full, and stays as it is.
+
+        At one look it may be so by chance: a used sandbox is removed a moment later.
+        """
+        looks: deque[frozenset[str]] = deque(maxlen=STILL_LOOKS)
+
+        def is_still() -> bool:
+            looks.append(frozenset(self.containers(ended=True)))
+            has_rested = len(looks) == STILL_LOOKS and len(set(looks)) == 1
+            return has_rested and looks[0] == self.containers()
+
         eventually(
-            lambda: (
-                len(self.containers()) == self.pool_size
-                and len(self.containers(ended=True)) == self.pool_size
-            ),
+            lambda: is_still() and len(looks[0]) == self.pool_size,
             "the pool is full and what was used is gone",
         )
 
