@@ -7,7 +7,42 @@ where the last run missed the target, so an entry may stay when it does not any 
 from tests.bench.reports import Report
 from tests.bench.rows import Row
 
-REASONS: dict[str, str] = {}
+REASONS: dict[str, str] = {
+    "hello": (
+        "The program and its sandbox take 2 to 5 ms of it. The rest is a dozen hand-overs "
+        "between processes (client, API, broker, executor, supervisor and back), each 0.1 "
+        "to 0.4 ms where an idle virtual processor has to be woken; in a quiet minute of "
+        "this machine the whole was 9 ms. Next: a Celery pool that hands over to the "
+        "event loop without a thread."
+    ),
+    "pandas": (
+        "As with hello; the table itself takes 3 to 5 ms. The fresh run beside it is "
+        "quicker here than where the target was set. Next: as with hello."
+    ),
+    "chart": (
+        "Nine tenths are matplotlib's own drawing and encoding of the picture, 75 to 110 "
+        "ms in a process that has drawn before; a fresh run imports and draws in 1.1 to "
+        "1.4 s here, so 16 times as fast is hardly more than one drawing takes. Next: a "
+        "lower compression level for PNG, which is 20 ms of it."
+    ),
+    "bash": ("As with hello; starting bash takes 4 ms of it."),
+    "node": (
+        "Node's own start takes 40 ms of it, at full speed. Next: a snapshot of its start "
+        "(`node --snapshot-blob`)."
+    ),
+    "memory of a sandbox that waits, preloaded": (
+        "pandas 3, pyarrow, numpy and matplotlib's pyplot, each used once, are 82 MB that "
+        "nobody shares; supervisor and interpreters 18 MB; the libraries' files, 60 MB, "
+        "are shared by all sandboxes of a host, so the figure falls with their number. "
+        "What a program no longer copies page by page is paid for here. Next: leave "
+        "pyplot out of the preload of every second sandbox."
+    ),
+    "hello, nothing waits": (
+        "Beside the engine's own start: Python's start and the supervisor's imports (25 "
+        "ms at half a processor), and the way through API and broker (8 ms). Next: an "
+        "interpreter that starts without `site`."
+    ),
+}
 
 
 def reason(engine: str, row: Row) -> str:
