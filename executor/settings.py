@@ -32,14 +32,14 @@ class ExecutorSettings(StorageSettings):
 
     sandbox_image: str = Field(default="code-sandbox:latest", min_length=1)
     sandbox_engine: Literal["docker", "oci"] = "docker"
-    """What makes sandboxes: a Docker engine, or the OCI runtime directly, which takes a fifth
-    of the time but needs root on this host."""
+    """What makes sandboxes: a Docker engine, or the OCI runtime directly, which takes less
+    of the machine but needs root on this host."""
     sandbox_images_dir: Path = Path("/var/lib/code-command/images")
     """Where `oci` keeps images unpacked. Every user must be able to enter the folders above."""
     sandbox_runtime: str = Field(default="runc", min_length=1)
     """OCI runtime, as the engine knows it."""
     sandbox_pool_size: int = Field(default=2, ge=0, le=200)
-    """Sandboxes that wait, preloaded. Each costs about 130 MB; 0 makes every run a cold one."""
+    """Sandboxes that wait, preloaded: 130 to 160 MB each. 0 makes every run a cold one."""
     sandbox_pool_max: int = Field(default=8, ge=0, le=200)
     """How many may wait where many programs come; see `most_waiting_sandboxes`."""
     executor_concurrency: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)

@@ -21,7 +21,7 @@ def choose_sandbox_engine(environment: Mapping[str, str], console: Console) -> S
     """Return what the executor is to use, and say so.
 
     What the user has set is taken as it is. Otherwise `oci`, if one sandbox can be made that
-    way: a run costs the machine a fifth of what it costs with the Docker engine.
+    way: a run costs the machine less than with the Docker engine.
 
     Args:
         environment: Of the executor. It is tried with exactly that.

@@ -42,6 +42,26 @@ REASONS: dict[str, str] = {
         "ms at half a processor), and the way through API and broker (8 ms). Next: an "
         "interpreter that starts without `site`."
     ),
+    "5 MB CSV in by reference, 4 MB out": (
+        "Reading, computing and writing the table is half of it (half a processor), "
+        "storage the other. Next: see storage."
+    ),
+    "of that: storage": (
+        "The inputs' way into the sandbox is counted here, with hashing 5 MB inside it at "
+        "half a processor, and so is reading 4 MB out and storing them, one after the "
+        "other. Next: hash outputs while they are read, and store while the program's "
+        "other files are still read."
+    ),
+    "bash, 8 clients": (
+        "Two processors are fully used: a run costs 75 ms of them, of which the runtime's "
+        "start and the kernel's namespaces are two thirds, and Python's start most of the "
+        "rest. Next: a supervisor that starts without Python for languages that are not "
+        "Python."
+    ),
+    "hello, 8 clients": (
+        "As with bash: at this load most programs find sandboxes that were made for them "
+        "just then."
+    ),
 }
 
 
