@@ -214,7 +214,7 @@ class RunningService:
         def is_still() -> bool:
             looks.append(frozenset(self.containers(ended=True)))
             has_rested = len(looks) == STILL_LOOKS and len(set(looks)) == 1
-            return has_rested and looks[0] == self.containers()
+            return has_rested and looks[0] == frozenset(self.containers())
 
         eventually(
             lambda: is_still() and len(looks[0]) == self.pool_size,
