@@ -13,7 +13,7 @@ from storage.ids import new_id
 from storage.record_format import write_record
 from storage.records import FileEntry, SessionRecord
 from storage.session_keys import file_key, record_key
-from tests.bench.client import StoredFile
+from tests.live.running_service_caller import StoredFile
 
 PREFIX = "sessions/"
 """The default of `S3_PREFIX`."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from tests.bench.bare_storage import BareStorage
 from tests.bench.cases import Bench, Case, Rows
-from tests.bench.client import Client, StoredFile, output_files
+from tests.bench.client import Client, output_files
 from tests.bench.programs import require_success
 from tests.bench.reports import WrongAnswerError
 from tests.bench.rows import Row, Unit, at_least_times
+from tests.live.running_service_caller import StoredFile
 
 SIZE_BYTES = 40_000_000
 BYTES_PER_MB = 1_000_000

@@ -5,13 +5,14 @@ from functools import cache
 from pathlib import Path
 
 from tests.bench.cases import Bench, Case, Rows, interleaved
-from tests.bench.client import Client, StoredFile, output_files
+from tests.bench.client import Client, output_files
 from tests.bench.fresh_run import NAME, run_in_folder
 from tests.bench.programs import require_success
 from tests.bench.reports import WrongAnswerError
 from tests.bench.rows import Row, Unit, at_most
 from tests.bench.samples import median, shown
 from tests.bench.server_timing import storage_ms, typical_steps
+from tests.live.running_service_caller import StoredFile
 
 INPUT_BYTES = 5_000_000
 SOURCE_NAME = "sales.csv"

@@ -1,12 +1,13 @@
 """Cost against size: a bucket with 100,000 sessions, a session with 1,000 files."""
 
 from tests.bench.cases import Bench, Case, Rows, Stopwatch, interleaved
-from tests.bench.client import Client, StoredFile, output_files
+from tests.bench.client import Client, output_files
 from tests.bench.programs import require_success
 from tests.bench.reports import WrongAnswerError
 from tests.bench.rows import Row, Unit, at_most, at_most_times
 from tests.bench.samples import median, shown
 from tests.bench.subject import Subject, started_subject
+from tests.live.running_service_caller import StoredFile
 
 SESSIONS = 100_000
 FILES = 1_000

@@ -11,31 +11,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.bench.reports import BenchError
+from tests.live.running_service_caller import StoredFile
 
 TIMEOUT_S = 180
 OK = 200
-
-
-class StoredFile(NamedTuple):
-    """Where a file is, and what it was called."""
-
-    session_id: str
-    id: str
-    name: str
-
-    @property
-    def reference(self) -> dict[str, str]:
-        """How a run is told of it."""
-        return {"storage_session_id": self.session_id, "id": self.id, "name": self.name}
-
-    @property
-    def path(self) -> str:
-        """Where it is downloaded."""
-        return f"/download/{self.session_id}/{self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
