@@ -12,6 +12,7 @@ from typing import NoReturn, Self
 from infra.local.child import Child, ChildSpec
 from infra.local.console import Console
 from infra.local.errors import ChildFailedError
+from infra.local.signal_bell import SignalBell
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
@@ -48,8 +49,10 @@ class Supervisor:
         self._closers = ExitStack()
         self._interrupts = 0
         self._is_stopping = False
+        self._bell = SignalBell()
 
     def __enter__(self) -> Self:
+        self._closers.enter_context(self._bell)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
             if before is signal.SIG_IGN:
@@ -110,7 +113,7 @@ class Supervisor:
             self.tend()
             handles = [charge.child.end_handle for charge in self._charges]
             running = [handle for handle in handles if handle is not None]
-            select.select(running, [], [], self._pause_s())
+            select.select([self._bell, *running], [], [], self._pause_s())
 
     def tend(self) -> None:
         """Look at every child once: note an end, start again what is due."""
