@@ -68,3 +68,9 @@ CASES = {
     65: "downloaded programs in /tmp and /mnt/data, memfd and fexecve",
     66: "a GPU's memory",
 }
+
+NOT_APPLICABLE = {
+    19: "there is no allow-list proxy: a sandbox has no network at all (cases 16 to 18)",
+    66: "sandboxes get no device (case 28)",
+}
+"""Cases that cannot be tried, and why."""

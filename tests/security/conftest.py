@@ -6,20 +6,32 @@ hold beside every case is held by `others_are_served`: nobody else notices, and 
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.live.running_service import TENANTS, RunningService, running_service
 from tests.live.running_service_caller import Caller
 from tests.security.neighbour import Neighbour
+from tests.security.results import Recorder
 
 TIME_LIMIT_S = 6
 """Longest run: attacks that only end with their time are many, and each costs this."""
 
+RUNTIME = os.environ.get("SECURITY_RUNTIME", "")
+"""What runs the sandboxes; the default where it is empty."""
+
 SETTINGS = {
     "CODE_EXEC_TIMEOUT": str(TIME_LIMIT_S),
-    "SANDBOX_RUNTIME": os.environ.get("SECURITY_RUNTIME", ""),
+    "SANDBOX_RUNTIME": RUNTIME,
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note what comes of the cases, if asked to."""
+    path = os.environ.get("SECURITY_RESULTS")
+    if path:
+        config.pluginmanager.register(Recorder(Path(path).resolve(), RUNTIME or "runc"))
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.security.catalogue import CASES
+from tests.security.catalogue import CASES, NOT_APPLICABLE
 
 pytestmark = pytest.mark.alone
-
-NOT_APPLICABLE: dict[int, str] = {
-    19: "there is no allow-list proxy: a sandbox has no network at all (cases 16 to 18)",
-    66: "sandboxes get no device: case 28 holds that /dev has none",
-}
 
 
 def test_every_case_is_tried_or_listed_with_a_reason() -> None:
