@@ -1,12 +1,13 @@
 """How a session's files are listed (librechat-contract 2.5)."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel, Field
 
-from storage.records import FileEntry, SessionRecord
+from storage.records import FileEntry
 
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,16}")
 
@@ -72,16 +73,16 @@ class ObjectMetadata(BaseModel):
 Listing = list[str] | list[ListedFile] | list[NormalizedFile]
 
 
-def list_files(record: SessionRecord, detail: str | None) -> Listing:
-    """List everything that the session ended with, inherited inputs included.
+def list_files(session_id: str, files: Sequence[FileEntry], detail: str | None) -> Listing:
+    """List files that a session ended with, inherited inputs included.
 
     Older clients know only what a listing names (librechat-contract 7.3).
     """
     if detail in {"summary", "full"}:
-        return [_listed(record.session_id, entry) for entry in record.files]
+        return [_listed(session_id, entry) for entry in files]
     if detail == "normalized":
-        return [_normalized(entry) for entry in record.files]
-    return [_object_name(record.session_id, entry) for entry in record.files]
+        return [_normalized(entry) for entry in files]
+    return [_object_name(session_id, entry) for entry in files]
 
 
 def _object_name(session_id: str, entry: FileEntry) -> str:

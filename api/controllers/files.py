@@ -16,6 +16,7 @@ from api.descriptions import FILE_ERRORS, SESSION_ERRORS, DownloadOperation
 from api.downloads import Download, download_headers
 from api.errors import STORAGE_FAILURE, BadRequestError
 from api.listing import Listing, ObjectMetadata, list_files
+from api.paging import AskedListing, provide_asked_listing
 from api.rate_limits import RATE_BUCKET
 from api.scopes import AskedScope, read_scope, require_use
 from storage.errors import SessionNotFoundError, StoredFileNotFoundError
@@ -65,6 +66,7 @@ class FileController(Controller):
 
     @get(
         "/files/{session_id:str}",
+        dependencies={"listing": Provide(provide_asked_listing, sync_to_thread=False)},
         responses=SESSION_ERRORS,
         summary="List a session's files",
         opt={STORAGE_FAILURE: "Error fetching file information", RATE_BUCKET: "list"},
@@ -75,15 +77,18 @@ class FileController(Controller):
         caller: NamedDependency[Caller],
         asked: NamedDependency[AskedScope],
         sessions: NamedDependency[Sessions],
-        detail: FromQuery[str | None] = None,
-    ) -> Listing:
+        listing: NamedDependency[AskedListing],
+    ) -> Response[Listing]:
         """List what the session ended with.
 
         `detail` is `simple` (object names), `summary` or `full` (objects), or `normalized`.
+        With `limit`, at most so many (1 to 1000), those behind the file whose id is `after`;
+        where there are more, the header `Link` names the next page (RFC 8288). Without, all.
         """
         record = await sessions.load(caller.tenant, session_id)
         require_use(caller, record, asked)
-        return list_files(record, detail)
+        files, link = listing.cut(record.files)
+        return Response(list_files(record.session_id, files, listing.detail), headers=link)
 
     @get(
         "/sessions/{session_id:str}/objects/{file_id:str}",
