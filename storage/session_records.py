@@ -11,7 +11,8 @@ from storage.errors import (
 )
 from storage.ids import is_id
 from storage.ports import ObjectStore
-from storage.record_format import DELETED, MAX_RECORD_BYTES, read_record, write_record
+from storage.record_cache import ParsedRecords
+from storage.record_format import DELETED, MAX_RECORD_BYTES, write_record
 from storage.records import FileEntry, SessionRecord
 from storage.session_keys import record_key, require_tenant
 
@@ -31,6 +32,7 @@ class SessionRecords:
         self._store = store
         self._max_age = max_age
         self._clock = clock
+        self._parsed_lately = ParsedRecords()
 
     async def save(self, tenant: str, record: SessionRecord) -> None:
         """Write a record.
@@ -117,7 +119,7 @@ class SessionRecords:
         )
 
     def _parsed(self, content: bytes, session_id: str) -> SessionRecord | None:
-        record = read_record(content, session_id)
+        record = self._parsed_lately.parse(content, session_id)
         if record is not None and self._is_expired(record.created_at):
             raise SessionNotFoundError(session_id)
         return record
