@@ -1,8 +1,8 @@
-"""Writes `seccomp.json`, which the engines are given, from `syscalls.py` and what is here:
+"""Writes `seccomp.json`, which the engines are given.
 
     python -m sandbox.seccomp > sandbox/seccomp.json
 
-Here are the calls that are allowed or not by their arguments.
+From `syscalls.py`, and from what is here: the calls that are allowed or not by their arguments.
 """
 
 import errno

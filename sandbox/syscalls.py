@@ -1,14 +1,14 @@
 """Which system calls a program may make, and why it may not make the others.
 
-It began as Docker's list for containers without capabilities, and has lost what programs of ours
-do not need and attackers of kernels do. What is in neither table is refused as well. Nobody is
-killed for a call: it fails, with EPERM, or with ENOSYS where libraries take that as a reason to
-do without.
+It began as Docker's list for containers without capabilities, and has lost what programs of
+ours do not need and attackers of kernels do. What is in neither table is refused as well.
+Nobody is killed for a call: it fails, with EPERM, or with ENOSYS where libraries take that as a
+reason to do without.
 
-The names are those of amd64 and arm64. No other way into the kernel is open: the calls of 32-bit
-programs and of x32 have numbers, structures and bugs of their own, `socketcall` hides its
-arguments from every filter, and no program of the image is one of theirs. A thread that tries
-is ended by SIGSYS, which is libseccomp's answer to them; a list cannot choose another.
+The names are those of amd64 and arm64. No other way into the kernel is open: the calls of
+32-bit programs and of x32 have numbers, structures and bugs of their own, `socketcall` hides
+its arguments from every filter, and no program of the image is one of theirs. A thread that
+tries is ended by SIGSYS, libseccomp's answer to all of them; a list cannot choose another.
 """
 
 import errno
@@ -120,7 +120,7 @@ REFUSED: dict[str, Refused] = {
         "io_cancel io_destroy io_getevents io_pgetevents io_setup io_submit io_uring_enter "
         "io_uring_register io_uring_setup",
         "io_uring makes calls that no filter sees, and has led the lists of kernel exploits; "
-        "the older interface has no user in the image. Event loops go back to epoll and threads.",
+        "the older interface has no user in the image. Event loops take epoll and threads.",
         errno.ENOSYS,
     ),
     "keys": Refused(
