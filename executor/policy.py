@@ -39,8 +39,8 @@ MAX_OPEN_FILES = 2048
 
 OOM_SCORE = 500
 """When the whole host runs out of memory, sandboxes end before its services (proc(5),
-`oom_score_adj`). Programs put themselves at 1000, before their supervisor, and cannot get below
-this."""
+`oom_score_adj`). Programs are at 1000, before their supervisor; an engine that has
+CAP_SYS_RESOURCE lets none get below this again."""
 
 MASKED_PATHS = (
     # As Docker 29 has it,
