@@ -190,7 +190,8 @@ class TestFileSystem:
         "place",
         [
             "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys",
-            "/proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats",
+            "/proc/latency_stats /proc/sched_debug /proc/scsi",
+            "/proc/timer_list /proc/timer_stats",
             "/proc/cmdline /proc/config.gz /proc/kallsyms /proc/key-users /proc/modules",
             "/sys/firmware /sys/kernel /sys/module /sys/devices/virtual/dmi",
             "/sys/devices/virtual/powercap /sys/devices/system/cpu/cpu0/thermal_throttle",
