@@ -89,7 +89,8 @@ REFUSED: dict[str, Refused] = {
         "kcmp pidfd_getfd process_madvise process_mrelease process_vm_readv process_vm_writev "
         "ptrace",
         "They look into processes of the same user, such as the supervisor, or change them. "
-        "Debuggers and leak sanitizers do not work for that.",
+        "Debuggers do not work for that, and `-fsanitize=address` needs "
+        "`ASAN_OPTIONS=detect_leaks=0`.",
     ),
     "namespaces": Refused(
         "setns unshare",

@@ -136,7 +136,7 @@ async def test_go_has_a_server_that_answers(lab: Lab) -> None:
             if err != nil {
                 panic(err)
             }
-            fmt.Fprint(connection, "GET / HTTP/1.0\r\n\r\n")
+            fmt.Fprint(connection, "GET / HTTP/1.0\\r\\n\\r\\n")
             answer, _ := io.ReadAll(connection)
             child, _ := exec.Command("echo", "child").Output()
             fmt.Println(strings.Contains(string(answer), "/elsewhere"), string(child))
