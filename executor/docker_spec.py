@@ -7,10 +7,13 @@ from executor.policy import (
     CPU_PERIOD_US,
     HOSTNAME,
     MAX_PROCESSES,
+    OOM_SCORE,
+    READONLY_PATHS,
     SHARED,
     SHM_BYTES,
     WORKSPACE,
     SandboxPolicy,
+    masked_paths,
 )
 
 ROLE_LABEL = "com.code-command.role"
@@ -54,6 +57,8 @@ def _host_config(policy: SandboxPolicy, uid: int, shared_volume: str | None) -> 
         "Runtime": policy.runtime,
         "NetworkMode": "none",
         "IpcMode": "private",
+        # Else `/proc/self/cgroup` tells the container's id, where cgroups are version 1.
+        "CgroupnsMode": "private",
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "Privileged": False,
@@ -63,6 +68,14 @@ def _host_config(policy: SandboxPolicy, uid: int, shared_volume: str | None) -> 
         "CpuPeriod": CPU_PERIOD_US,
         "CpuQuota": policy.cpu_quota_us,
         "PidsLimit": MAX_PROCESSES,
+        "Ulimits": [
+            {"Name": name.lower(), "Soft": most, "Hard": most}
+            for name, most in policy.process_limits().items()
+        ],
+        "OomScoreAdj": OOM_SCORE,
+        # These replace the engine's own lists, which are shorter.
+        "MaskedPaths": list(masked_paths()),
+        "ReadonlyPaths": list(READONLY_PATHS),
         "ShmSize": SHM_BYTES,
         "Tmpfs": policy.tmpfs_mounts(uid),
         "Mounts": _mounts(shared_volume),

@@ -7,13 +7,14 @@ from typing import Any
 from executor.policy import (
     CPU_PERIOD_US,
     HOSTNAME,
-    MASKED_PATHS,
     MAX_PROCESSES,
+    OOM_SCORE,
     READONLY_PATHS,
     SHARED,
     SHM_BYTES,
     WORKSPACE,
     SandboxPolicy,
+    masked_paths,
 )
 
 PROGRAM_UID = 1000
@@ -66,6 +67,11 @@ def bundle(
             "cwd": WORKSPACE,
             "capabilities": {},
             "noNewPrivileges": True,
+            "rlimits": [
+                {"type": f"RLIMIT_{name}", "soft": most, "hard": most}
+                for name, most in policy.process_limits().items()
+            ],
+            "oomScoreAdj": OOM_SCORE,
         },
         "root": {"path": str(image.root), "readonly": True},
         "hostname": HOSTNAME,
@@ -77,7 +83,7 @@ def bundle(
             "cgroupsPath": cgroup,
             "resources": _resources(policy),
             "seccomp": policy.seccomp(),
-            "maskedPaths": list(MASKED_PATHS),
+            "maskedPaths": list(masked_paths()),
             "readonlyPaths": list(READONLY_PATHS),
         },
     }
@@ -97,7 +103,7 @@ def _mounts(policy: SandboxPolicy, assets: Path | None) -> list[dict[str, Any]]:
     inert = ["nosuid", "noexec", "nodev"]
     mounts = [
         _mount("/proc", "proc", *inert),
-        _mount("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+        _mount("/dev", "tmpfs", "nosuid", "noexec", "strictatime", "mode=755", "size=65536k"),
         _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666"),
         _mount("/dev/shm", "tmpfs", *inert, "mode=1777", f"size={SHM_BYTES}"),  # noqa: S108 - the sandbox's own
         _mount("/sys", "sysfs", *inert, "ro"),

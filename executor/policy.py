@@ -1,6 +1,7 @@
 """What a sandbox may do: one object, whatever the engine."""
 
 import json
+import platform
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,9 +34,18 @@ much again while they are linked."""
 SHARED = "/mnt/shared"
 HOSTNAME = "sandbox"
 
+MAX_OPEN_FILES = 2048
+"""Of one process (librechat-contract 6.1). It is a run's own limit, too (`RunLimits`)."""
+
+OOM_SCORE = 500
+"""When the whole host runs out of memory, sandboxes end before its services (proc(5),
+`oom_score_adj`). Programs are at 1000, before their supervisor; an engine that has
+CAP_SYS_RESOURCE lets none get below this again."""
+
 MASKED_PATHS = (
-    "/proc/asound",
+    # As Docker 29 has it,
     "/proc/acpi",
+    "/proc/asound",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
@@ -46,10 +56,24 @@ MASKED_PATHS = (
     "/proc/timer_stats",
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
+    # and what else tells which kernel and machine this is: symbols, parts, start, tuning.
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/kallsyms",
+    "/proc/key-users",
+    "/proc/modules",
+    "/sys/devices/virtual/dmi",
+    "/sys/kernel",
+    "/sys/module",
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
-"""What tells of the host, or could change it, as Docker 28 has it. A Docker engine is left its
-own lists, which may be longer."""
+"""What tells of the host, or could change it. A path that this kernel does not have is passed
+over."""
+
+THERMAL_PATHS = "cpu[0-9]*/thermal_throttle"
+"""Of each processor; the counters tell of neighbours' work (GHSA-6fw5-f8r9-fgfm)."""
+
+_ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
 
 SECCOMP_FILE = Path(__file__).resolve().parent.parent / "sandbox" / "seccomp.json"
 
@@ -81,10 +105,25 @@ class SandboxPolicy:
     def seccomp() -> dict[str, Any]:
         """Return which system calls a program may make, in the OCI specification's form.
 
-        Docker takes that as well. It is Docker's own default list for a container without
-        capabilities, less io_uring.
+        Docker takes that as well. `sandbox/syscalls.py` has the reasons.
         """
         return _seccomp()
+
+    @property
+    def file_bytes(self) -> int:
+        """Most bytes of one file: as many as the largest place that it can be in.
+
+        Sparse files are what it stops, which take no room and announce a terabyte.
+        """
+        return max(self.workspace_bytes, BUILD_BYTES, TMP_BYTES)
+
+    def process_limits(self) -> dict[str, int]:
+        """Return limits of each process by their names in getrlimit(2), less `RLIMIT_`.
+
+        None can be raised. Processes, memory and processor time are the cgroup's to count:
+        there, many processes have no more than one.
+        """
+        return {"CORE": 0, "FSIZE": self.file_bytes, "NOFILE": MAX_OPEN_FILES}
 
     @property
     def cpu_quota_us(self) -> int:
@@ -106,5 +145,17 @@ class SandboxPolicy:
 
 
 @cache
+def masked_paths() -> tuple[str, ...]:
+    """Return what a sandbox of this machine finds empty."""
+    processors = Path("/sys/devices/system/cpu")
+    return (*MASKED_PATHS, *map(str, sorted(processors.glob(THERMAL_PATHS))))
+
+
+@cache
 def _seccomp() -> dict[str, Any]:
-    return json.loads(SECCOMP_FILE.read_text())
+    profile = json.loads(SECCOMP_FILE.read_text())
+    # The native one is in the list anyway. But only where it has a name does runc answer calls
+    # that are newer than its libseccomp with ENOSYS, on which glibc tries an older one: with
+    # EPERM, `chmod` without following links failed (runc 1.1.5, glibc 2.41).
+    native = _ARCHITECTURES.get(platform.machine())
+    return profile | ({"architectures": [native]} if native else {})

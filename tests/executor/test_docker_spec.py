@@ -1,6 +1,8 @@
 """Every option that isolates a container is in the call that creates it."""
 
+import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +37,8 @@ def host_config(policy: SandboxPolicy = POLICY, volume: str | None = "assets") -
         ("Privileged", False),
         ("NetworkMode", "none"),
         ("IpcMode", "private"),
+        ("CgroupnsMode", "private"),
+        ("OomScoreAdj", 500),
         ("PidsLimit", 50),
         ("Memory", 356 * MIB),
         ("MemorySwap", 356 * MIB),  # Equal to memory: no swap on top.
@@ -56,13 +60,53 @@ def test_privileges_cannot_be_gained() -> None:
     assert not any("unconfined" in option for option in options)
 
 
-def test_the_engines_own_masks_stay() -> None:
-    """Setting any of these replaces Docker's defaults, and usually with less."""
+def test_nothing_of_the_host_is_shared() -> None:
     given = host_config().keys()
     assert not {"CapAdd", "Devices", "DeviceRequests", "Binds", "VolumesFrom"} & given
-    assert not {"MaskedPaths", "ReadonlyPaths"} & given
     for option in ("PidMode", "UTSMode", "UsernsMode", "CgroupnsMode"):
         assert host_config().get(option) != "host"
+
+
+def test_the_masks_are_at_least_the_engines_own() -> None:
+    """They replace Docker's defaults (`daemon/pkg/oci/defaults.go`), these of version 29."""
+    assert set(host_config()["MaskedPaths"]) >= {
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/interrupts",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/sys/devices/virtual/powercap",
+        "/sys/firmware",
+        *map(str, Path("/sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle")),
+    }
+    assert set(host_config()["ReadonlyPaths"]) >= {
+        "/proc/bus",
+        "/proc/fs",
+        "/proc/irq",
+        "/proc/sys",
+        "/proc/sysrq-trigger",
+    }
+
+
+@pytest.mark.parametrize(
+    ("workspace_bytes", "file_bytes"), [(100 * MIB, 100 * MIB), (MIB, 64 * MIB)]
+)
+def test_each_process_has_limits_that_it_cannot_raise(
+    workspace_bytes: int, file_bytes: int
+) -> None:
+    """Go's programs are built and `/tmp` is filled whatever the workspace's size."""
+    policy = dataclasses.replace(POLICY, workspace_bytes=workspace_bytes)
+
+    assert host_config(policy)["Ulimits"] == [
+        {"Name": "core", "Soft": 0, "Hard": 0},
+        {"Name": "fsize", "Soft": file_bytes, "Hard": file_bytes},
+        {"Name": "nofile", "Soft": 2048, "Hard": 2048},
+    ]
 
 
 def test_there_is_no_network() -> None:

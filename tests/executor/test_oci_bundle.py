@@ -75,9 +75,14 @@ class TestTheHostIsProtected:
             for name in rule["names"]
         }
         refused = {"mount", "ptrace", "bpf", "io_uring_setup", "userfaultfd", "keyctl", "setns"}
-        assert refused & allowed <= {
-            "ptrace"
-        }  # Docker's list has it; the program has no right.
+        assert refused & allowed == set()
+
+    def test_by_naming_the_one_way_into_the_kernel(self) -> None:
+        """Without the name runc answers calls of newer kernels with EPERM, not ENOSYS."""
+        assert config()["linux"]["seccomp"]["architectures"] in (
+            ["SCMP_ARCH_X86_64"],
+            ["SCMP_ARCH_AARCH64"],
+        )
 
     @pytest.mark.parametrize("path", ["/proc/kcore", "/sys/firmware", "/proc/keys"])
     def test_by_masks(self, path: str) -> None:
@@ -160,6 +165,20 @@ class TestOnePolicy:
         assert resources["cpu"]["period"] == docker["CpuPeriod"]
         assert resources["pids"]["limit"] == docker["PidsLimit"]
         assert set(docker["Tmpfs"]) <= {mount["destination"] for mount in config()["mounts"]}
+
+    def test_both_have_the_same_limits_of_each_process_and_masks(self) -> None:
+        docker = container_spec(POLICY, uid=1, owner="me", shared_volume=None)["HostConfig"]
+        oci = config()
+
+        assert {
+            f"RLIMIT_{limit['Name'].upper()}": (limit["Soft"], limit["Hard"])
+            for limit in docker["Ulimits"]
+        } == {
+            limit["type"]: (limit["soft"], limit["hard"]) for limit in oci["process"]["rlimits"]
+        }
+        assert docker["OomScoreAdj"] == oci["process"]["oomScoreAdj"]
+        assert docker["MaskedPaths"] == oci["linux"]["maskedPaths"]
+        assert docker["ReadonlyPaths"] == oci["linux"]["readonlyPaths"]
 
     def test_both_have_the_same_list_of_system_calls(self) -> None:
         docker = container_spec(POLICY, uid=1, owner="me", shared_volume=None)

@@ -17,6 +17,7 @@ from infra.local.image_docker import find_docker
 
 IMAGE = os.environ.get("SANDBOX_IMAGE", "code-sandbox:latest")
 SHARED_ASSETS = Path(__file__).resolve().parents[2] / "shared_assets"
+SECCOMP_FILE = Path(__file__).resolve().parents[2] / "sandbox" / "seccomp.json"
 UID = "12345:12345"
 """No uid that the image knows: whatever works must work for every one."""
 
@@ -26,7 +27,8 @@ _TMPFS = (
 )
 _CONFINED = (
     *("--rm", "--interactive", "--network", "none", "--read-only", "--cap-drop", "ALL"),
-    *("--security-opt", "no-new-privileges", "--memory", "1g", "--pids-limit", "50"),
+    *("--security-opt", "no-new-privileges", "--security-opt", f"seccomp={SECCOMP_FILE}"),
+    *("--memory", "1g", "--pids-limit", "50", "--ulimit", "fsize=104857600"),
 )
 _COLLECT = """
 cat > /tmp/main

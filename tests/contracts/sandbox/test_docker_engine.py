@@ -44,6 +44,8 @@ class TestContainers:
         assert host["NetworkMode"] == "none"
         assert host["Memory"] == host["MemorySwap"] == policy().memory_bytes
         assert host["PidsLimit"] == 50
+        assert host["CgroupnsMode"] == "private"
+        assert "/sys/kernel" in host["MaskedPaths"]
         assert host["LogConfig"]["Type"] == "none"
         assert "no-new-privileges" in host["SecurityOpt"]
 

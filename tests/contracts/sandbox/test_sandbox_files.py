@@ -101,9 +101,9 @@ async def test_folders_three_thousand_levels_deep_are_no_obstacle(lab: Lab) -> N
     assert ran.leftovers.skipped_count == 1
 
 
-async def test_a_sparse_terabyte_costs_nothing(lab: Lab) -> None:
+async def test_a_sparse_file_costs_nothing(lab: Lab) -> None:
     ran = await lab.bash(
-        "truncate -s 1T big; truncate -s 1T data.csv", inputs={"data.csv": b"1"}
+        "truncate -s 90M big; truncate -s 90M data.csv", inputs={"data.csv": b"1"}
     )
 
     assert ran.files == {}

@@ -1,6 +1,8 @@
 """Memory, processes, descriptors and space: the kernel's limits, and what becomes of a run."""
 
+import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,9 @@ from tests.contracts.sandbox.lab import LIMITS, MIB, Lab, run_in
 from tests.executor.docker_view import inspect
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
+
+SCORE_OF_SERVICES = int(Path("/proc/self/oom_score_adj").read_text())
+"""Of whatever runs on this host unless it was told otherwise."""
 
 BOMBS = {
     "of-forks": """
@@ -79,9 +84,10 @@ class TestMemory:
                             file.write(bytes(1 << 20))
                 except OSError as error:
                     print(path, error.errno)
-            memory = os.memfd_create("d")
             while True:
-                os.write(memory, bytes(1 << 20))
+                memory = os.memfd_create("d")
+                for _ in range(50):
+                    os.write(memory, bytes(1 << 20))
             """)
 
         assert ran.stdout == "/mnt/data/a 28\n/tmp/b 28\n/dev/shm/c 28\n"
@@ -93,7 +99,7 @@ class TestMemory:
         """Many small processes, each of them a lesser evil to the kernel than PID 1."""
         ran = await lab.bash(
             """
-            echo 0 > /proc/self/oom_score_adj
+            echo $(cat /proc/1/oom_score_adj) > /proc/self/oom_score_adj
             echo lost > a.txt
             mkfifo pipe
             for _ in $(seq 40); do
@@ -249,6 +255,62 @@ class TestDescriptors:
             """)
 
         assert ran.stdout.split() == ["0", "1", "2"]
+
+
+class TestEachProcess:
+    async def test_its_limits_cannot_be_raised(self, lab: Lab) -> None:
+        ran = await lab.python("""
+            import resource
+            for name in "RLIMIT_CORE", "RLIMIT_FSIZE", "RLIMIT_NOFILE":
+                limit = getattr(resource, name)
+                soft, hard = resource.getrlimit(limit)
+                print(name, soft, hard)
+                try:
+                    resource.setrlimit(limit, (hard, hard + 1))
+                except (OSError, ValueError):
+                    continue
+                print(name, "raised")
+            """)
+
+        assert ran.stdout.splitlines() == [
+            "RLIMIT_CORE 0 0",
+            f"RLIMIT_FSIZE {100 * MIB} {100 * MIB}",
+            "RLIMIT_NOFILE 2048 2048",
+        ]
+
+    async def test_no_file_is_larger_than_the_workspace_not_even_in_appearance(
+        self, lab: Lab
+    ) -> None:
+        ran = await lab.bash("""
+            truncate -s 1T sparse || echo $?
+            python3 -c 'open("also", "w").truncate(1 << 40)' 2>&1 | tail -1
+            head -c 1 /dev/zero | dd of=last bs=1 seek=1T status=none || echo $?
+            stat -c %s sparse also last
+            """)
+
+        killed = str(128 + signal.SIGXFSZ)
+        too_large = "OSError: [Errno 27] File too large"
+        assert ran.stdout.split("\n")[:2] == [killed, too_large]
+        assert ran.stdout.splitlines()[-3:] == ["0", "0", "0"]
+
+    async def test_a_crash_leaves_no_picture_of_its_memory(self, lab: Lab) -> None:
+        """Where the kernel pipes it to a program of the host, there would be none either."""
+        ran = await lab.bash("ulimit -c; bash -c 'kill -SEGV $$' 2>/dev/null; echo $?; ls")
+
+        assert ran.stdout.splitlines()[:2] == ["0", str(128 + signal.SIGSEGV)]
+        assert ran.stdout.splitlines()[2:] == ["script.sh"]
+
+    async def test_it_ends_before_the_hosts_services_when_the_host_has_no_memory(
+        self, lab: Lab
+    ) -> None:
+        ran = await lab.bash(
+            "cat /proc/1/oom_score_adj /proc/self/oom_score_adj\n"
+            "echo -1000 > /proc/self/oom_score_adj || echo refused"
+        )
+
+        supervisor, program, answer = ran.stdout.split()
+        assert SCORE_OF_SERVICES < int(supervisor) < int(program)
+        assert answer == "refused"
 
 
 class TestSpace:
