@@ -15,6 +15,7 @@ from api.dispatch import (
     ExecutorsUnavailableError,
     RunTimedOutError,
 )
+from api.turns import QueueLimits
 from executor.messages import Finished, RunReport, RunRequest
 from tests.api.broker import Valkey, Worker, running_valkey, running_worker, taken
 
@@ -64,7 +65,8 @@ def _worker(valkey: Valkey) -> Generator[Worker, None, None]:
 
 
 def connected(valkey: Valkey) -> AbstractAsyncContextManager[CeleryDispatcher]:
-    return connected_dispatcher(broker_url=valkey.url, result_url=valkey.url)
+    limits = QueueLimits(runs=100, runs_per_tenant=100, wait_s=30)
+    return connected_dispatcher(broker_url=valkey.url, result_url=valkey.url, limits=limits)
 
 
 async def noted(valkey: Valkey, key: str) -> str:
