@@ -28,7 +28,10 @@ SLOTS = 2 * (os.cpu_count() or 1)
 OUT = SLOTS + SLOTS // 2
 """Runs that the executor has, or that lie ready for it."""
 
-LIMIT, LIMIT_PER_TENANT = 90, 60
+LIMIT, LIMIT_PER_TENANT = 60, 40
+
+PATIENCE_S = 300
+"""On processors that others use as well."""
 
 FLOOD = 140
 OTHERS = MANY - FLOOD
@@ -81,7 +84,7 @@ async def client_of(
         base_url=address or service.address,
         headers={"X-API-Key": service.keys[tenant]},
         limits=httpx.Limits(max_connections=None),
-        timeout=120,
+        timeout=PATIENCE_S,
         trust_env=False,
     ) as http:
         yield Client(http, tenant)
@@ -93,6 +96,7 @@ def narrow(target: RunningService) -> Iterator[httpx.Client]:
     settings = {
         "QUEUE_LIMIT": str(LIMIT),
         "QUEUE_LIMIT_PER_TENANT": str(LIMIT_PER_TENANT),
+        "QUEUE_TIMEOUT": str(PATIENCE_S),
         "METRICS": "open",
     }
     with lone_api(target, settings) as http:
