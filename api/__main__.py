@@ -68,7 +68,9 @@ async def serve(settings: ApiSettings) -> None:
     store = S3ObjectStore(settings)
     async with (
         connected_dispatcher(
-            broker_url=settings.broker_url.get_secret_value(), result_url=settings.result_url
+            broker_url=settings.broker_url.get_secret_value(),
+            result_url=settings.result_url,
+            limits=settings.queue_limits,
         ) as dispatcher,
         connected_rate_store(settings.result_url) as rate_store,
         asyncio.TaskGroup() as background,

@@ -27,6 +27,7 @@ from api.retrying import in_background
 from api.run_producer import RunProducer
 from api.run_queue import RedisRunQueue
 from api.run_results import ExpectedRun, RunResults, TaskMeta
+from api.turns import QueueLimits, Turns, window_for
 from executor.messages import HEARTBEAT_INTERVAL_S, RunReport, RunRequest
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class CeleryDispatcher(Dispatcher):
         producer: RunProducer,
         results: RunResults,
         executors: LiveExecutors,
+        turns: Turns,
         *,
         queue: RedisRunQueue | None,
     ) -> None:
@@ -55,15 +57,15 @@ class CeleryDispatcher(Dispatcher):
         self._producer = producer
         self._results = results
         self._executors = executors
+        self._turns = turns
 
     @override
     async def run(self, request: RunRequest) -> RunReport:
-        if self._executors.nobody_for_s() > NOBODY_GRACE_S:
-            raise ExecutorsUnavailableError("no executor is alive")
+        self._require_somebody()
         wait_s = request.deadline - time.time() + REPORT_GRACE_S
         try:
             async with asyncio.timeout(wait_s):
-                return await self._attempt_twice(request)
+                return await self._run_in_turn(request)
         except TimeoutError:
             raise RunTimedOutError(f"run {request.run_id} has no report") from None
 
@@ -72,20 +74,32 @@ class CeleryDispatcher(Dispatcher):
         return Readiness(
             broker_up=self._executors.broker_up and self._results.listening,
             executors=tuple(self._executors.statuses.values()),
+            waiting=self._turns.waiting,
         )
 
-    async def _attempt_twice(self, request: RunRequest) -> RunReport:
+    def _require_somebody(self) -> None:
+        if self._executors.nobody_for_s() > NOBODY_GRACE_S:
+            raise ExecutorsUnavailableError("no executor is alive")
+
+    async def _run_in_turn(self, request: RunRequest) -> RunReport:
+        came = time.perf_counter()
+        async with self._turns.turn(request.tenant, _user_of(request)):
+            turn_ms = (time.perf_counter() - came) * 1000
+            self._require_somebody()  # They may have gone meanwhile.
+            return await self._attempt_twice(request, turn_ms)
+
+    async def _attempt_twice(self, request: RunRequest, turn_ms: float) -> RunReport:
         try:
-            return await self._attempt(request)
+            return await self._attempt(request, turn_ms)
         except ExecutorLostError as fault:
             # A new id: the broker may yet hand the old message to somebody, who then finds
             # it revoked.
             again = request.model_copy(update={"run_id": uuid4().hex})
             logger.warning("%s; sent again as %s", fault, again.run_id)
-            return await self._attempt(again)
+            return await self._attempt(again, turn_ms)
 
-    async def _attempt(self, request: RunRequest) -> RunReport:
-        journey = Journey()
+    async def _attempt(self, request: RunRequest, turn_ms: float) -> RunReport:
+        journey = Journey(turn_ms=turn_ms)
         with self._results.expect(request.run_id) as expected:
             try:
                 await self._send(request)
@@ -114,7 +128,7 @@ class CeleryDispatcher(Dispatcher):
 
 @asynccontextmanager
 async def connected_dispatcher(
-    *, broker_url: str, result_url: str
+    *, broker_url: str, result_url: str, limits: QueueLimits
 ) -> AsyncGenerator[CeleryDispatcher, None]:
     """Make a dispatcher, and keep it connected until the block ends.
 
@@ -130,17 +144,29 @@ async def connected_dispatcher(
     queue = RedisRunQueue(broker_url) if broker_url.startswith(REDIS_SCHEMES) else None
     results = RunResults(redis)
     ask_broker = None if broker_url == result_url else producer.ask
-    executors = LiveExecutors(redis, ask_broker=ask_broker)
+    turns = Turns(limits)
+    executors = LiveExecutors(
+        redis, ask_broker=ask_broker, tell=lambda alive: turns.widen(window_for(alive))
+    )
     try:
         async with in_background(
             results.listen(), results.catch_up(), results.tidy(), executors.watch()
         ):
-            yield CeleryDispatcher(producer, results, executors, queue=queue)
+            yield CeleryDispatcher(producer, results, executors, turns, queue=queue)
     finally:
         producer.close()
         if queue is not None:
             await queue.close()
         await redis.aclose()
+
+
+def _user_of(request: RunRequest) -> str:
+    """Name the user among whom a tenant's turns are shared.
+
+    Whoever has a key can say that they are anybody. They take no turn of the user whom a token
+    proves to be that one.
+    """
+    return f"{'token' if request.user_is_proven else 'key'}:{request.user}"
 
 
 def _report(meta: TaskMeta) -> RunReport:

@@ -19,7 +19,20 @@ class ExecutorLostError(DispatchError):
 
 
 class RunTimedOutError(DispatchError):
-    """No report came before the run's deadline."""
+    """No report came before the run's deadline, or no turn in the time that it may wait."""
+
+
+class TenantQueueFullError(DispatchError):
+    """Too many runs of the tenant's wait for their turn. Nothing was started; safe to retry."""
+
+    def __init__(self, tenant: str, *, limit: int) -> None:
+        super().__init__(f"{limit} runs of tenant {tenant} wait")
+        self.limit = limit
+        """How many may wait."""
+
+
+class QueueFullError(DispatchError):
+    """Too many runs of all tenants wait. Nothing was started; safe to retry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +41,8 @@ class Readiness:
 
     broker_up: bool
     executors: tuple[ExecutorStatus, ...]
+    waiting: int = 0
+    """Runs that wait in this process for their turn."""
 
 
 @runtime_checkable
@@ -44,7 +59,8 @@ class Dispatcher(Protocol):
         Raises:
             ExecutorsUnavailableError: Nobody can take it; nothing was started.
             ExecutorLostError: The executor died, and so did the second one.
-            RunTimedOutError: `request.deadline` passed.
+            RunTimedOutError: `request.deadline` passed, or its turn did not come in time.
+            TenantQueueFullError, QueueFullError: Too many wait for their turn.
         """
         ...
 

@@ -14,6 +14,7 @@ from litestar.status_codes import (
 from litestar.types import ExceptionHandlersMap
 
 from api.auth import NotLetInError, identify
+from api.dispatch import QueueFullError
 from api.errors import INTERNAL, STORAGE_FAILURE, Answer, answer_to
 from storage.errors import StorageUnavailableError
 
@@ -43,7 +44,10 @@ def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]
     answer = answer_to(error)
     if answer is INTERNAL:
         logger.error("%s failed", _name(request), exc_info=error)
-    elif answer.status >= HTTP_500_INTERNAL_SERVER_ERROR:
+    elif answer.status >= HTTP_500_INTERNAL_SERVER_ERROR and not isinstance(
+        error,
+        QueueFullError,  # A flood: `api.turns` says so, seldom.
+    ):
         logger.warning("%s: %r", _name(request), error)
     if isinstance(error, StorageUnavailableError):
         answer = answer._replace(

@@ -34,6 +34,7 @@ from api.dispatch import (
     DispatchError,
     ExecutorLostError,
     ExecutorsUnavailableError,
+    QueueFullError,
     RunTimedOutError,
 )
 from executor.messages import FailureKind
@@ -210,6 +211,13 @@ ANSWERS: Mapping[type[Exception], Answer] = {
         HTTP_503_SERVICE_UNAVAILABLE,
         "microvm_unhealthy",
         "Sandbox runtime is unavailable. Nothing was started; try again in a few seconds.",
+        retry_after_s=RETRY_AFTER_S,
+    ),
+    QueueFullError: Answer(
+        HTTP_503_SERVICE_UNAVAILABLE,
+        "microvm_launch_throttled",
+        "Sandbox capacity is temporarily unavailable: too many runs wait. Nothing was started;"
+        " try again in a few seconds.",
         retry_after_s=RETRY_AFTER_S,
     ),
     ExecutorLostError: Answer(

@@ -8,7 +8,9 @@ from executor.messages import RunReport
 class Journey:
     """One run on its way. Made when it is about to be sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, turn_ms: float = 0.0) -> None:
+        """Begin, after the run has waited `turn_ms` for its turn."""
+        self._turn_ms = turn_ms
         self._began = time.perf_counter()
         self._sent = self._began
         self._sent_at = time.time()
@@ -34,6 +36,7 @@ class Journey:
             queue_ms = min(max(by_two_clocks_ms, 0.0), outside_ms - send_ms)
         steps = report.steps.model_copy(
             update={
+                "turn": self._turn_ms,
                 "send": send_ms,
                 "queue": queue_ms,
                 "reply": outside_ms - send_ms - queue_ms,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import NoReturn
 
 from pydantic import ValidationError
@@ -36,6 +36,7 @@ class LiveExecutors:
         redis: Redis,
         *,
         ask_broker: Callable[[], Awaitable[None]] | None,
+        tell: Callable[[Collection[ExecutorStatus]], None],
     ) -> None:
         """Watch the signs of life in `redis`.
 
@@ -43,9 +44,11 @@ class LiveExecutors:
             redis: The result store, where executors leave them.
             ask_broker: Raises `OSError` where the broker does not answer; None if `redis`
                 is the broker.
+            tell: Told after every look which executors are known to live.
         """
         self._redis = redis
         self._ask_broker = ask_broker
+        self._tell = tell
         self._last_seen: dict[str, float] = {}
         self._somebody_at = asyncio.get_running_loop().time()
         self._readable_since: float | None = None
@@ -74,8 +77,9 @@ class LiveExecutors:
             self._readable_since = None
             self.broker_up = False
             self.statuses = {}
-            return
-        self._note(statuses)
+        else:
+            self._note(statuses)
+        self._tell(self.statuses.values())
 
     def nobody_for_s(self) -> float:
         """How long no executor has been alive, as far as we could see."""

@@ -24,8 +24,10 @@ from api.dispatch import (
     DispatchError,
     ExecutorLostError,
     ExecutorsUnavailableError,
+    QueueFullError,
     Readiness,
     RunTimedOutError,
+    TenantQueueFullError,
 )
 from api.server_timing import RequestClock
 from api.settings import MetricsAccess
@@ -47,6 +49,8 @@ FAULTS: dict[type[BaseException], str] = {
     ExecutorsUnavailableError: "no_executor",
     ExecutorLostError: "executor_lost",
     RunTimedOutError: "no_report_in_time",
+    TenantQueueFullError: "tenant_queue_full",
+    QueueFullError: "queue_full",
     DispatchError: "no_report",
     asyncio.CancelledError: "abandoned",
 }
@@ -95,6 +99,11 @@ class Metrics:
             "Runs that this process waits for.",
             registry=self._registry,
         )
+        self._queued = Gauge(
+            "code_command_runs_queued",
+            "Of those, runs that wait in this process for their turn.",
+            registry=self._registry,
+        )
         self._steps = Histogram(
             "code_command_run_step_seconds",
             "What the steps of runs took. `program` is a part of `run`.",
@@ -133,6 +142,7 @@ class Metrics:
 
     def text(self, readiness: Readiness) -> bytes:
         """Write everything as Prometheus reads it."""
+        self._queued.set(readiness.waiting)
         statuses = readiness.executors
         for engine in ("up", "down"):
             count = sum(1 for status in statuses if status.engine == engine)

@@ -4,7 +4,9 @@ import logging
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
+from litestar import Request
 from litestar.datastructures import MutableScopeHeaders
 from litestar.handlers import BaseRouteHandler
 from litestar.status_codes import HTTP_429_TOO_MANY_REQUESTS
@@ -12,7 +14,8 @@ from litestar.types import Message, Scope
 
 from api.auth import Connection
 from api.caller import Caller
-from api.errors import Answer, ApiError
+from api.dispatch import TenantQueueFullError
+from api.errors import RETRY_AFTER_S, Answer, ApiError
 from api.rate_store import RateStore, Standing
 from api.rates import Rate, parse_rate
 from api.seldom import Seldom
@@ -53,6 +56,20 @@ class RateLimitedError(ApiError):
             )
         )
         self.standing = standing
+
+
+def queue_is_full(
+    request: Request[Any, Any, Any], fault: TenantQueueFullError
+) -> RateLimitedError:
+    """Return what a client is told whose tenant has too many runs waiting.
+
+    The same as of a rate, so that clients understand it: of what `RateLimit-Limit` says, no
+    more is left.
+    """
+    rate = Rate(fault.limit, RETRY_AFTER_S)
+    standing = Standing(allowed=False, rate=rate, remaining=0, reset_s=RETRY_AFTER_S)
+    request.scope["state"][_STANDING] = standing
+    return RateLimitedError("exec", standing)
 
 
 class RateLimits:

@@ -6,8 +6,9 @@ from typing import Any
 from litestar import Request
 
 from api.body import until_client_leaves
-from api.dispatch import Dispatcher
+from api.dispatch import Dispatcher, TenantQueueFullError
 from api.errors import ClientGoneError, RunFailedError
+from api.rate_limits import queue_is_full
 from api.server_timing import clock_of
 from executor.messages import Failed, Finished, RunRequest
 
@@ -20,6 +21,7 @@ async def run_while_connected(
     Raises:
         ClientGoneError: The client left; the run is cancelled.
         RunFailedError: The service failed, not the program.
+        RateLimitedError: Too many runs of the tenant's wait.
         DispatchError: See `Dispatcher.run`.
     """
     running = asyncio.create_task(dispatcher.run(run), name=f"run {run.run_id}")
@@ -30,6 +32,8 @@ async def run_while_connected(
             leaving.result()  # What kept it from watching, if it was not the client's end.
             raise ClientGoneError
         report = running.result()
+    except TenantQueueFullError as fault:
+        raise queue_is_full(request, fault) from fault
     finally:
         # Also when the server stops and this very task is cancelled. The dispatcher tells
         # the executors before it gives way.

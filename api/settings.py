@@ -12,6 +12,7 @@ from api.local_mode import is_loopback
 from api.rates import Rate, parse_rate
 from api.token_keys import load_token_keys
 from api.token_settings import TokenSettings
+from api.turns import QueueLimits
 
 WELL_KNOWN_KEY = "code-command-dev-key"
 """The default of the original product. Everybody knows it, so it opens nothing but
@@ -54,6 +55,10 @@ class ApiSettings(TokenSettings):
     """Longest run of a program, seconds. The executors hold it; the API waits for it."""
     queue_timeout: float = Field(60, gt=0, le=3600)
     """Longest wait of a run for its turn, seconds, on top of `code_exec_timeout`."""
+    queue_limit: int = Field(1000, ge=1, le=100_000)
+    """How many runs may wait for their turn in one API process."""
+    queue_limit_per_tenant: int = Field(200, ge=1, le=100_000)
+    """Of those, how many of one tenant's."""
 
     rate_limit_exec: str = "20/30s"
     """How many runs a user may ask for in what time, or `off` (`api.rates.parse_rate`)."""
@@ -166,6 +171,15 @@ class ApiSettings(TokenSettings):
             "download": parse_rate(self.rate_limit_download),
             "list": parse_rate(self.rate_limit_list),
         }
+
+    @property
+    def queue_limits(self) -> QueueLimits:
+        """How many may wait for their turn, and how long."""
+        return QueueLimits(
+            runs=self.queue_limit,
+            runs_per_tenant=self.queue_limit_per_tenant,
+            wait_s=self.queue_timeout,
+        )
 
     @property
     def result_url(self) -> str:

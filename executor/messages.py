@@ -40,6 +40,8 @@ class RunRequest(BaseModel):
     """Fresh; everything that the program leaves behind is stored under it."""
     tenant: str
     user: str
+    user_is_proven: bool = False
+    """Whether a token says so: what a key says is another user, whatever the name."""
     language: str
     """A canonical language name: `py` or `bash`, never an alias."""
     code: str
@@ -157,8 +159,11 @@ class StepTimes(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    turn: Milliseconds = 0.0
+    """It waits in the API for its turn among tenants and users. `turn`, `send`, `queue` and
+    `reply` are the API's to fill in."""
     send: Milliseconds = 0.0
-    """The API hands it to the broker. `send`, `queue` and `reply` are the API's to fill in."""
+    """The API hands it to the broker."""
     queue: Milliseconds = 0.0
     """It waits for an executor with a free slot, and is taken up there."""
     open: Milliseconds = 0.0

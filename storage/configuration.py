@@ -54,6 +54,8 @@ VARIABLES = frozenset(
         "METRICS",
         "OUTPUT_EXTENSIONS",
         "OUTPUT_MAX_BYTES",
+        "QUEUE_LIMIT",
+        "QUEUE_LIMIT_PER_TENANT",
         "QUEUE_TIMEOUT",
         "RATE_LIMIT_DOWNLOAD",
         "RATE_LIMIT_EXEC",

@@ -19,6 +19,7 @@ TESTS = Path(__file__).parent
 SETTINGS = "live/test_service_settings.py"
 OUTPUTS = "live/test_service_outputs.py"
 CONNECTIONS = "live/test_service_connections.py"
+FAIRNESS = "security/test_fairness.py"
 RATE_LIMITS = "live/test_service_rate_limits.py"
 
 SHOWN_BY = {
@@ -106,6 +107,10 @@ SHOWN_BY = {
     "METRICS": "live/test_service_timing.py::test_runs_and_their_steps_are_counted",
     "OUTPUT_EXTENSIONS": f"{OUTPUTS}::TestSettings::test_files_are_kept_by_their_endings",
     "OUTPUT_MAX_BYTES": f"{SETTINGS}::TestLimits::test_output_is_cut_where_it_was_told",
+    "QUEUE_LIMIT": f"{FAIRNESS}::test_beyond_the_limits_runs_are_refused_and_none_is_lost",
+    "QUEUE_LIMIT_PER_TENANT": (
+        f"{FAIRNESS}::test_beyond_the_limits_runs_are_refused_and_none_is_lost"
+    ),
     "QUEUE_TIMEOUT": (
         f"{SETTINGS}::TestLimits::test_programs_take_turns_and_one_that_waits_too_long_is_told"
     ),

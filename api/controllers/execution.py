@@ -71,6 +71,7 @@ class ExecutionController(Controller):
             session_id=new_id(),
             tenant=caller.tenant,
             user=caller.user,
+            user_is_proven=caller.user_is_proven,
             language=wanted.language,
             code=wanted.code,
             args=wanted.args,

@@ -29,6 +29,7 @@ from executor.messages import (
 )
 from executor.reports import Reports
 
+CAPACITY = 8
 BEAT_S = 0.2
 TTL_S = 1
 
@@ -88,7 +89,7 @@ def beat() -> None:
         engine="up",
         ready_sandboxes=1,
         running=0,
-        capacity=4,
+        capacity=CAPACITY,
     )
     while True:
         with suppress(redis.RedisError):  # It is away; the next beat is due anyway.
@@ -105,7 +106,7 @@ app.worker_main(
     [
         "worker",
         "--pool=threads",
-        "--concurrency=8",
+        f"--concurrency={CAPACITY}",
         f"--hostname=executor@{instance_id}",
         f"--queues={QUEUE_NAME}",
         "--loglevel=WARNING",

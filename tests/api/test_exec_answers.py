@@ -15,7 +15,9 @@ from api.dispatch import (
     DispatchError,
     ExecutorLostError,
     ExecutorsUnavailableError,
+    QueueFullError,
     RunTimedOutError,
+    TenantQueueFullError,
 )
 from executor.messages import Failed, FailureKind, Finished, SkippedFile, Stopped
 from storage.records import FileReference
@@ -202,6 +204,7 @@ class TestFailures:
             (ExecutorsUnavailableError, 503, "microvm_unhealthy"),
             (ExecutorLostError, 502, "sandbox_execution_failed"),
             (RunTimedOutError, 504, "execution_timeout"),
+            (QueueFullError, 503, "microvm_launch_throttled"),
             (DispatchError, 502, "sandbox_execution_failed"),
         ],
     )
@@ -224,6 +227,32 @@ class TestFailures:
         assert answer.json()["error"] == error
         assert "secret" not in answer.text
         assert (answer.headers.get("retry-after") is not None) == (status == 503)
+
+    def test_a_tenant_with_too_many_waiting_is_told_as_beyond_a_rate(
+        self, client: Client, service: Service
+    ) -> None:
+        """In the contract's words for that (6.2), which clients understand."""
+
+        def refuse(_: object) -> None:
+            raise TenantQueueFullError("default", limit=200)
+
+        service.dispatcher.outcome = refuse
+
+        answer = run(client)
+
+        wait_s = int(answer.headers["retry-after"])
+        assert answer.status_code == 429
+        assert wait_s >= 1
+        assert answer.json() == {
+            "error": "rate_limited",
+            "message": (
+                f"Too many CodeAPI execution requests. Please retry in {wait_s} seconds."
+            ),
+            "retry_after_seconds": wait_s,
+        }
+        assert answer.headers["ratelimit-limit"] == "200"
+        assert answer.headers["ratelimit-remaining"] == "0"
+        assert answer.headers["ratelimit-reset"] == str(wait_s)
 
     def test_a_bug_says_nothing_of_our_insides_to_anybody_but_the_log(
         self, client: Client, service: Service, caplog: pytest.LogCaptureFixture

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +11,13 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.dispatch import DispatchError, ExecutorLostError, ExecutorsUnavailableError
+from api.dispatch import (
+    DispatchError,
+    ExecutorLostError,
+    ExecutorsUnavailableError,
+    QueueFullError,
+    TenantQueueFullError,
+)
 from api.metrics import language_group
 from executor.messages import Failed, FailureKind, Finished, RunRequest, Stopped
 from sandbox.supervisor.languages import LANGUAGES
@@ -115,12 +123,14 @@ class TestRuns:
         [
             (ExecutorsUnavailableError, "no_executor"),
             (ExecutorLostError, "executor_lost"),
+            (QueueFullError, "queue_full"),
+            (partial(TenantQueueFullError, limit=200), "tenant_queue_full"),
             (DispatchError, "no_report"),
             (RuntimeError, "error"),
         ],
     )
     def test_so_are_those_that_do_not_come_back(
-        self, fault: type[Exception], outcome: str
+        self, fault: Callable[[str], Exception], outcome: str
     ) -> None:
         service = measuring()
         service.dispatcher.outcome = _raising(fault)
@@ -151,6 +161,12 @@ class TestRuns:
 
             assert waiting == 1
             assert samples(client).of("code_command_runs_waiting") == 0
+
+    def test_those_that_wait_for_their_turn_are_shown(self) -> None:
+        service = measuring()
+        service.dispatcher.state = replace(service.dispatcher.state, waiting=7)
+
+        assert samples(make_client(service)).of("code_command_runs_queued") == 7
 
 
 class TestSteps:
@@ -200,7 +216,7 @@ def test_nobody_is_named_and_nothing_of_what_they_do() -> None:
     assert "default" not in text
 
 
-def _raising(fault: type[Exception]) -> Callable[[RunRequest], Any]:
+def _raising(fault: Callable[[str], Exception]) -> Callable[[RunRequest], Any]:
     def outcome(_: RunRequest) -> Any:
         raise fault("no report")
 

@@ -35,8 +35,8 @@ class TestHeader:
         answer = timed_client().post("/exec", json=RUN)
 
         assert list(told(answer)) == [
-            *("admit", "resolve", "send", "queue", "open", "claim", "prepare", "inputs"),
-            *("run", "program", "outputs", "record", "reply", "answer", "total"),
+            *("admit", "resolve", "turn", "send", "queue", "open", "claim", "prepare"),
+            *("inputs", "run", "program", "outputs", "record", "reply", "answer", "total"),
         ]
 
     def test_steps_of_the_api_add_up_to_no_more_than_the_total(self) -> None:
@@ -88,6 +88,15 @@ class TestJourney:
         assert steps.run == 10
         assert steps.queue > 20
         assert steps.reply > 5
+
+    def test_the_wait_for_a_turn_is_a_step_before_it(self) -> None:
+        journey = Journey(turn_ms=1234)
+        journey.sent()
+
+        steps = journey.told_in(report(time.time(), run=10)).steps
+
+        assert steps.turn == 1234
+        assert steps.send + steps.queue + steps.reply < 1234
 
     @pytest.mark.parametrize("off_by_s", [-1e6, 1e6])
     def test_a_clock_that_goes_wrong_makes_no_step_longer_than_what_passed(

@@ -8,6 +8,7 @@ from tests.bench import (
     case_burst,
     case_cold,
     case_csv,
+    case_fair,
     case_load,
     case_memory,
     case_scale,
@@ -23,6 +24,7 @@ CASES: tuple[Case, ...] = (
     *case_load.CASES,
     *case_memory.CASES,  # After the load, which is when it counts.
     *case_scale.CASES,
+    *case_fair.CASES,
     *case_waiting.CASES,  # Last of this service: what the crowd leaves behind disturbs nobody.
     *case_cold.CASES,
     *case_burst.CASES,

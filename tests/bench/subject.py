@@ -20,6 +20,8 @@ AS_SHIPPED = {
     # What the tests set differently. An empty variable counts as unset.
     "SANDBOX_POOL_SIZE": "2",
     "SANDBOX_POOL_MAX": "",
+    # A crowd comes with one key.
+    "QUEUE_LIMIT_PER_TENANT": "1000",
     # Says where the time went; costs a header.
     "SERVER_TIMING": "true",
 }

@@ -3,45 +3,33 @@
 import asyncio
 import time
 from collections.abc import Generator
-from contextlib import AbstractAsyncContextManager, closing
-from uuid import uuid4
+from contextlib import closing
 
 import pytest
 
-from api.celery_dispatch import CeleryDispatcher, connected_dispatcher
+from api.celery_dispatch import CeleryDispatcher
 from api.dispatch import (
     DispatchError,
     ExecutorLostError,
     ExecutorsUnavailableError,
     RunTimedOutError,
 )
-from executor.messages import Finished, RunReport, RunRequest
-from tests.api.broker import Valkey, Worker, running_valkey, running_worker, taken
+from tests.api.broker import Valkey, Worker, running_valkey, running_worker
+from tests.live.dispatching import (
+    be_impatient,
+    begun,
+    connected,
+    make_request,
+    noted,
+    stdout_of,
+)
 
 pytestmark = pytest.mark.anyio
 
 
-def make_request(code: str = "echo", *args: str, wait_s: float = 30) -> RunRequest:
-    return RunRequest(
-        run_id=uuid4().hex,
-        session_id="S" * 21,
-        tenant="default",
-        user="somebody",
-        language="py",
-        code=code,
-        args=args,
-        deadline=time.time() + wait_s,
-    )
-
-
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stand-in executors beat ten times as fast as real ones; so do we look."""
-    monkeypatch.setattr("api.live_executors.HEARTBEAT_INTERVAL_S", 0.2)
-    monkeypatch.setattr("api.live_executors.HEARTBEAT_TTL_S", 1.0)
-    monkeypatch.setattr("api.live_executors.LOST_AFTER_S", 0.3)
-    monkeypatch.setattr("api.celery_dispatch.HEARTBEAT_INTERVAL_S", 0.2)
-    monkeypatch.setattr("api.celery_dispatch.REPORT_GRACE_S", 0.2)
+    be_impatient(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -61,25 +49,6 @@ def own_valkey() -> Generator[Valkey, None, None]:
 def _worker(valkey: Valkey) -> Generator[Worker, None, None]:
     with running_worker(valkey, "one") as worker:
         yield worker
-
-
-def connected(valkey: Valkey) -> AbstractAsyncContextManager[CeleryDispatcher]:
-    return connected_dispatcher(broker_url=valkey.url, result_url=valkey.url)
-
-
-async def noted(valkey: Valkey, key: str) -> str:
-    return await asyncio.to_thread(taken, valkey, key)
-
-
-async def begun(valkey: Valkey) -> tuple[str, str]:
-    """Wait for a worker to begin a run; return the run's id and the worker's."""
-    run_id, _, instance_id = (await noted(valkey, "begun")).partition(" on ")
-    return run_id, instance_id
-
-
-def stdout_of(report: RunReport) -> str:
-    assert isinstance(report.result, Finished)
-    return report.result.stdout
 
 
 @pytest.mark.usefixtures("_worker")

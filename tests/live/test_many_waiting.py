@@ -18,7 +18,7 @@ import pytest
 from executor.messages import QUEUE_NAME
 from tests.api.broker import ROOT, Valkey, running_valkey, running_worker
 from tests.live.executor.process import storage_environment
-from tests.live.running_service import eventually, free_port
+from tests.live.running_service import POLL_INTERVAL_S, eventually, free_port
 from tests.live.s3_server import running_s3_server
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +27,9 @@ KEY = "a-key-of-the-many-who-wait"
 MANY = 1000
 TAKEN = 8
 """By the stand-in executor, which does not come to the end of any."""
+
+READY = 4
+"""Of those that wait, so many do at the broker, for whichever of the others ends."""
 
 BYTES_PER_RUN = 128 * 1024
 """Far more than a run that waits may take: a thread's stack alone is 8 MB of addresses, and
@@ -53,6 +56,15 @@ class ApiProcess:
     def resident_bytes(self) -> int:
         return self._value("VmRSS") * 1024
 
+    async def has(self, sample: str, count: int) -> None:
+        """Wait until `/metrics` says so."""
+        address = f"http://127.0.0.1:{self.port}/metrics"
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+            while True:
+                if f"\n{sample} {float(count)}\n" in (await client.get(address)).text:
+                    return
+                await asyncio.sleep(POLL_INTERVAL_S)
+
     async def health_s(self) -> float:
         """Return how long the service takes to say that all is well."""
         address = f"http://127.0.0.1:{self.port}/health"
@@ -76,6 +88,9 @@ def running_api(folder: Path, valkey: Valkey) -> Generator[ApiProcess, None, Non
             "BROKER_URL": valkey.url,
             "CODE_API_KEY": KEY,
             "CODE_PORT": str(port),
+            "METRICS": "open",
+            "QUEUE_LIMIT": str(2 * MANY),
+            "QUEUE_LIMIT_PER_TENANT": str(2 * MANY),
             "RATE_LIMIT_EXEC": "off",
             "LOG_LEVEL": "WARNING",
         }
@@ -126,12 +141,15 @@ async def test_the_api_stays_small_and_answers_at_once(tmp_path: Path) -> None:
             threads, resident_bytes = api.threads, api.resident_bytes
 
             async with waiting_runs(api.port, MANY):
-                await asyncio.to_thread(has, valkey, QUEUE_NAME, MANY)
+                await api.has("code_command_runs_waiting", TAKEN + MANY)
+                await api.has("code_command_runs_queued", MANY - READY)
+                await asyncio.to_thread(has, valkey, QUEUE_NAME, READY)
                 threads_of_many, resident_bytes_of_many = api.threads, api.resident_bytes
                 health_s = [await api.health_s() for _ in range(20)]
 
         # Their clients have left by now.
-        await asyncio.to_thread(has, valkey, "cancelled", TAKEN + MANY)
+        await api.has("code_command_runs_waiting", 0)
+        await api.has("code_command_runs_queued", 0)
         figures = (
             f"{threads} -> {threads_of_many} threads, "
             f"{resident_bytes >> 20} -> {resident_bytes_of_many >> 20} MiB, "

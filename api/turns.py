@@ -1,0 +1,126 @@
+"""Has runs wait for their turn in this process, so that the broker's queue is never long.
+
+The broker hands out what came first, so a tenant with 200 runs in it would hold up everybody.
+It is given no more than executors can take, and a few more; the rest waits here, a future for
+each run, and `api.turns_order` says who is next.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from api.dispatch import QueueFullError, RunTimedOutError, TenantQueueFullError
+from api.seldom import Seldom
+from api.turns_order import Place, TurnOrder
+from executor.messages import ExecutorStatus
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN_WINDOW = 4
+"""Runs that are sent while no executor is known: at the start, and while they restart."""
+
+
+class QueueLimits(NamedTuple):
+    """How many may wait for their turn in one API process, and how long."""
+
+    runs: int
+    runs_per_tenant: int
+    wait_s: float
+
+
+def window_for(executors: Iterable[ExecutorStatus]) -> int:
+    """Return how many runs may be sent and not ended at once.
+
+    Those in excess of what executors run lie ready for whoever ends one: without them a slot
+    would be idle while its report and the next run pass each other, some 5 ms.
+    """
+    capacity = sum(executor.capacity for executor in executors)
+    return capacity + max(1, capacity // 2) if capacity else UNKNOWN_WINDOW
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter(Place):
+    called: asyncio.Future[None] = field(kw_only=True)
+    """Resolved when its turn comes, or is refused."""
+
+
+class Turns:
+    """Lets so many runs out at once, and keeps the others waiting."""
+
+    def __init__(self, limits: QueueLimits) -> None:
+        self._limits = limits
+        self._order: TurnOrder[_Waiter] = TurnOrder()
+        self._window = UNKNOWN_WINDOW
+        self._seldom = Seldom()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return self._order.waiting
+
+    @property
+    def out(self) -> int:
+        """How many have it."""
+        return self._order.out
+
+    def widen(self, window: int) -> None:
+        """Let `window` out at once from now on. Those that are out beyond it may end."""
+        self._window = window
+        self._call()
+
+    @asynccontextmanager
+    async def turn(self, tenant: str, user: str) -> AsyncGenerator[None, None]:
+        """Wait for a turn, and have it until the block ends, however it ends.
+
+        Raises:
+            TenantQueueFullError, QueueFullError: Too many wait already, or have come since
+                from others who have fewer. Safe to retry.
+            RunTimedOutError: There was none in the time that a run may wait.
+        """
+        called = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(tenant, user, called=called)
+        try:
+            if self._order.out < self._window:
+                self._order.begin(waiter)  # Nobody waits, else they would be out.
+            else:
+                await self._wait(waiter)
+            yield
+        finally:
+            self._order.leave(waiter)
+            self._call()
+
+    async def _wait(self, waiter: _Waiter) -> None:
+        self._order.wait(waiter)
+        self._refuse_excess(waiter)
+        try:
+            async with asyncio.timeout(self._limits.wait_s):
+                await waiter.called
+        except TimeoutError:
+            raise RunTimedOutError(f"no turn came in {self._limits.wait_s:g} s") from None
+
+    def _refuse_excess(self, newest: _Waiter) -> None:
+        """Send one away if too many wait now that `newest` has come."""
+        tenant, (most, most_of_tenant, _) = newest.tenant, self._limits
+        if self._order.waiting_of(tenant) > most_of_tenant:
+            refused = self._order.too_many(newest, of_its_tenant=True)
+            fault = TenantQueueFullError(refused.tenant, limit=most_of_tenant)
+        elif self._order.waiting > most:
+            refused = self._order.too_many(newest, of_its_tenant=False)
+            fault = QueueFullError(f"{most} runs wait")
+        else:
+            return
+        if self._seldom.is_due(refused.tenant):
+            logger.warning("runs of tenant %s are refused: %s", refused.tenant, fault)
+        self._order.leave(refused)
+        if not refused.called.done():
+            refused.called.set_exception(fault)
+
+    def _call(self) -> None:
+        """Give turns to those that are next, while there are any to give."""
+        while self._order.waiting and self._order.out < self._window:
+            called = self._order.next().called
+            if not called.done():  # Else its client leaves at this moment, and passes it on.
+                called.set_result(None)
