@@ -49,7 +49,7 @@ class RunRequest(BaseModel):
     memory_class: MemoryClass | None = None
     """As the caller's key or plan has it; `None` leaves it to the executor's rules."""
     deadline: float
-    """Unix time, seconds. Nobody waits for a report after it, so a message found later is
+    """Unix time, seconds, by the broker's clock. Nobody waits for a report after it, so a message found later is
     dropped."""
 
 
