@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.ports import is_free
 from tests.live.running_service import RunningService, eventually
-from tests.live.running_service_outages import recover, run_under_way
+from tests.faults.outages import recover, run_under_way
 
 pytestmark = pytest.mark.docker
 
