@@ -32,8 +32,10 @@ libraries() {
     for program in usr/bin/python3.13 usr/bin/bash usr/bin/ls \
         usr/lib/python3.13/lib-dynload/*.so; do ldd "$program"; done |
         grep -o '/[^ ]*' | sort -u | while read -r library; do
-            echo "${library#/}"; readlink -f "$library" | cut -c 2-
-        done
+            # Not through /lib, which is a link to /usr/lib.
+            echo "$(readlink -f "$(dirname "$library")")/$(basename "$library")"
+            readlink -f "$library"
+        done | cut -c 2- | sort -u
 }
 tar -cf - --exclude='*/site-packages/*' bin lib lib64 sbin workspace etc tmp mnt run/build \
     opt/python/bin opt/python/pyvenv.cfg opt/python/lib opt/code-command \

@@ -10,6 +10,7 @@ import pytest
 
 from tests.faults.outages import (
     DEADLINE_S,
+    ENDLESS_PROGRAM,
     FRAGILE_SETTINGS,
     ask_until_well,
     begin_run,
@@ -22,6 +23,10 @@ from tests.live.running_service import RunningService, eventually, running_servi
 from tests.live.running_service_caller import Caller
 
 pytestmark = [pytest.mark.docker, pytest.mark.case(57)]
+
+
+SETTINGS = {**FRAGILE_SETTINGS, "CODE_EXEC_TIMEOUT": "30"}
+"""Told to stop, dockerd leaves programs 10 s to end by themselves: here it is to be the first."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def on_own_engine(
     os.environ["DOCKER_HOST"] = engine.address
     try:
         folder = tmp_path_factory.mktemp("on-own-engine")
-        with running_service(folder / "work", FRAGILE_SETTINGS) as service:
+        with running_service(folder / "work", SETTINGS) as service:
             yield service
     finally:
         del os.environ["DOCKER_HOST"]
@@ -61,8 +66,7 @@ def test_during_a_run_the_run_is_told_and_the_next_one_served(
     elsewhere: ThreadPoolExecutor,
     number: signal.Signals,
 ) -> None:
-    program = {"lang": "bash", "code": "sleep 10; echo done"}
-    pending, _ = begin_run(on_own_engine, caller, elsewhere, program)
+    pending, _ = begin_run(on_own_engine, caller, elsewhere, ENDLESS_PROGRAM)
     began_at = time.monotonic()
 
     engine.end(number)

@@ -31,9 +31,10 @@ class TestExecutor:
         began_at = time.monotonic()
         pending, container = begin_run(fragile, caller, elsewhere)
 
-        fragile.kill("executor")
+        with measured("the executor, killed"):
+            fragile.kill("executor")
 
-        answer = pending.result()
+            answer = pending.result()
         assert time.monotonic() - began_at < DEADLINE_S
         if answer.status_code == 200:
             assert answer.json()["stdout"] == "done\n"
