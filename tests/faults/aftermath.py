@@ -41,7 +41,8 @@ def comes_back_whole(service: RunningService) -> Generator[Caller, None, None]:
     assert after.files == before.files
     assert after.mounts == before.mounts
     _are_gone(before.containers.keys() - after.containers.keys(), before)
-    _records_and_objects_agree(service)
+    eventually(lambda: not _without_record(service), "no object lies there without a record")
+    assert _named_but_missing(service) == set()
 
 
 class Traces(NamedTuple):
@@ -102,18 +103,23 @@ def _are_gone(containers: set[str], before: Traces) -> None:
         assert not any(name in groups for name in containers), process.parent.name
 
 
-def _records_and_objects_agree(service: RunningService) -> None:
-    """No file without a record, and no record that names a file which is not there."""
+def _without_record(service: RunningService) -> set[str]:
     keys = service.stored()
     sessions = {
         found["session"] for key in keys if (found := FILE_KEY.fullmatch(key)) is not None
     }
-    assert {name for name in sessions if f"{name}/record.json" not in keys} == set()
-    for key in keys:
-        folder, _, name = key.rpartition("/")
-        if name == "record.json":
-            named = {f"{folder}/files/{file}" for file in _files_of(service, key)}
-            assert named <= keys
+    return {name for name in sessions if f"{name}/record.json" not in keys}
+
+
+def _named_but_missing(service: RunningService) -> set[str]:
+    keys = service.stored()
+    records = {key for key in keys if key.endswith("/record.json")}
+    named = {
+        key.replace("record.json", f"files/{file}")
+        for key in records
+        for file in _files_of(service, key)
+    }
+    return named - keys
 
 
 def _files_of(service: RunningService, key: str) -> set[str]:

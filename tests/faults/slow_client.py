@@ -46,3 +46,5 @@ class TricklingUpload:
                     self.answer = line.recv(65_536)
                 except TimeoutError:
                     continue  # A second has passed.
+            while not self.answer.endswith(b"}"):
+                self.answer += line.recv(65_536)

@@ -62,7 +62,7 @@ def caller(
     trickling: TricklingUpload, standing_still: StandingStill, crowded: Crowded
 ) -> Caller:
     """Begin all of it; what comes after a fault is looked at when the module ends."""
-    assert (trickling, standing_still)
+    assert trickling.service is standing_still.service
     return crowded.caller
 
 
