@@ -126,9 +126,7 @@ class ExecutorService:
         taken.add_done_callback(self._taken.discard)
         if request.run_id in self._runs:
             return _told_by_another(request)
-        claim = asyncio.create_task(
-            self._reports.claim(request.run_id, until=request.deadline)
-        )
+        claim = asyncio.create_task(self._reports.claim(request.run_id, until=request.deadline))
         begun = asyncio.create_task(self._tell_begun(request, claim))
         try:
             report = await self._registered(request, claim)

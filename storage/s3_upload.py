@@ -12,7 +12,7 @@ from storage.s3_faults import translated_faults
 from storage.s3_watch import Ask, while_it_answers
 
 if TYPE_CHECKING:
-    from obstore import PutResult
+    from obstore import PutMode, PutResult
 
 PART_BYTES = 5 * 1024 * 1024
 """Size of one part, and longest body that goes in one request: the least that S3 takes for
@@ -59,7 +59,7 @@ async def put_whole(
     Raises:
         StorageUnavailableError: S3 failed, or has another version; stored or not.
     """
-    mode = "overwrite" if if_etag is None else {"e_tag": if_etag}
+    mode: PutMode = "overwrite" if if_etag is None else {"e_tag": if_etag}
     with translated_faults(key):
         sending = asyncio.ensure_future(
             obstore.put_async(store, key, content, mode=mode, use_multipart=False)

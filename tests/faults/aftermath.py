@@ -131,6 +131,4 @@ def _files_of(service: RunningService, key: str) -> set[str]:
         answer.close()
         answer.release_conn()
     own = key.split("/")[-2]
-    return {
-        file["id"] for file in record.get("files", ()) if file["storage_session_id"] == own
-    }
+    return {file["id"] for file in record.get("files", ()) if file["storage_session_id"] == own}

@@ -32,6 +32,10 @@ class Cut:
     direction: Direction = "up"
     after_bytes: int = 0
 
+    def cuts(self, direction: Direction, passed: int) -> bool:
+        """Say whether a connection breaks when so many bytes have come."""
+        return direction == self.direction and passed > self.after_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -161,9 +165,8 @@ class FaultyLink:
             if isinstance(fault, Slow):
                 await asyncio.sleep(fault.seconds)
             passed += len(piece)
-            if isinstance(fault, Cut) and fault.direction == direction:
-                if passed > fault.after_bytes:
-                    raise ConnectionAbortedError
+            if isinstance(fault, Cut) and fault.cuts(direction, passed):
+                raise ConnectionAbortedError
             sink.write(piece)
             await sink.drain()
         sink.write_eof()

@@ -97,7 +97,9 @@ def measured(what: str) -> Generator[None, None, None]:
     print(f"[{what}: {time.monotonic() - began_at:.1f} s]")  # noqa: T201 - a figure to follow
 
 
-def answers_by_route(caller: Caller, notes: StoredFile) -> Mapping[str, Callable[[], httpx.Response]]:
+def answers_by_route(
+    caller: Caller, notes: StoredFile
+) -> Mapping[str, Callable[[], httpx.Response]]:
     """What needs the object store, by the `error` that tells of its absence."""
     run = {"lang": "bash", "code": "cat notes.txt", "files": [notes.reference]}
     return {

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.case(57)]
 
 
 SETTINGS = {**FRAGILE_SETTINGS, "CODE_EXEC_TIMEOUT": "30"}
-"""Told to stop, dockerd leaves programs 10 s to end by themselves: here it is to be the first."""
+"""Told to stop, dockerd leaves programs 10 s to end by themselves; their own limit is later."""
 
 
 @pytest.fixture(scope="module")

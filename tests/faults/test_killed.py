@@ -106,7 +106,5 @@ class TestBroker:
             assert time.monotonic() - began_at < DEADLINE_S
             assert answer.status_code == 200, answer.text
             assert answer.json()["stdout"] == "done\n"
-            ask_until_well(
-                lambda: caller.http.post("/exec", json={"lang": "py", "code": "1"})
-            )
+            ask_until_well(lambda: caller.http.post("/exec", json={"lang": "py", "code": "1"}))
         assert fragile.child("executor") == executor

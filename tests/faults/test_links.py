@@ -118,7 +118,7 @@ class TestConnectionsToStorageThatBreak:
         with distant.to_storage.with_fault(Cut("down", after_bytes=3 * MIB)):
             answer = caller.http.post("/exec", json=run)
 
-        if answer.status_code == httpx.codes.OK:
+        if answer.status_code == 200:
             assert answer.json()["stdout"].startswith(WHOLE_HASH)
         else:
             assert outage(answer) == "session_input_source_failed"
@@ -165,9 +165,7 @@ class TestBroker:
         answer = pending.result().json()
         assert answer["stdout"] == "done\n"
         with measured("connections to the broker that broke"):
-            ask_until_well(
-                lambda: caller.http.post("/exec", json={"lang": "py", "code": "1"})
-            )
+            ask_until_well(lambda: caller.http.post("/exec", json={"lang": "py", "code": "1"}))
         assert distant.service.child("executor") == executor
         # Celery gives the message back on such an occasion, and gets it a second time.
         assert distant.service.log("executor").count(f"session {answer['session_id']}") == 1
