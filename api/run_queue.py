@@ -50,7 +50,7 @@ class RedisRunQueue:
             socket_timeout=REDIS_TIMEOUT_S,
             socket_connect_timeout=REDIS_TIMEOUT_S,
             # Once: a connection may have died while nobody used it. A message that is there
-            # twice is run twice, and the second report is nobody's.
+            # twice for that is run once all the same (`executor.reports`).
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)

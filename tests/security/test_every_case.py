@@ -9,6 +9,8 @@ from tests.security.catalogue import CASES
 
 pytestmark = pytest.mark.alone
 
+FOLDERS = ("security", "faults")
+
 NOT_APPLICABLE: dict[int, str] = {
     19: "there is no allow-list proxy: a sandbox has no network at all (cases 16 to 18)",
     66: "sandboxes get no device: case 28 holds that /dev has none",
@@ -16,7 +18,9 @@ NOT_APPLICABLE: dict[int, str] = {
 
 
 def test_every_case_is_tried_or_listed_with_a_reason() -> None:
-    text = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
+    tests = Path(__file__).parents[1]
+    files = (file for folder in FOLDERS for file in (tests / folder).glob("test_*.py"))
+    text = "".join(file.read_text() for file in files)
     tried = {int(number) for number in re.findall(r"mark\.case\((\d+)", text)}
 
     assert tried & NOT_APPLICABLE.keys() == set()
