@@ -8,6 +8,7 @@ broker has Celery's producer (`api.run_producer`).
 
 import asyncio
 import base64
+import time
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -31,6 +32,9 @@ MAX_CONNECTIONS = 8
 LARGE_BYTES = 256 * 1024
 """Messages beyond are written in a thread: 4 MB of code take some 20 ms to encode."""
 
+COMPARE_INTERVAL_S = 10.0
+"""How old a comparison of our clock with the broker's may be."""
+
 NOT_SHOWN = "(...)"
 """What logs and events may say of the arguments: nothing."""
 
@@ -46,11 +50,13 @@ class RedisRunQueue:
             socket_timeout=REDIS_TIMEOUT_S,
             socket_connect_timeout=REDIS_TIMEOUT_S,
             # Once: a connection may have died while nobody used it. A message that is there
-            # twice is run twice, and the second report is nobody's.
+            # twice for that is run once all the same (`executor.reports`).
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
         self._celery = Celery("api", set_as_current=False)
+        self._clock_is_slow_by_s = 0.0
+        self._compare_at = float("-inf")
 
     async def send(self, request: RunRequest) -> None:
         """Put a run on the queue.
@@ -59,15 +65,27 @@ class RedisRunQueue:
             ExecutorsUnavailableError: The broker does not answer. In rare cases it has the
                 run all the same; an executor drops it once its deadline has passed.
         """
-        if len(request.code) > LARGE_BYTES:
-            message = await asyncio.to_thread(self.message, request)
-        else:
-            message = self.message(request)
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S), self._turns:
+                request = await self._by_brokers_clock(request)
+                if len(request.code) > LARGE_BYTES:
+                    message = await asyncio.to_thread(self.message, request)
+                else:
+                    message = self.message(request)
                 await self._redis.execute_command("LPUSH", QUEUE_NAME, message)
         except _FAULTS as fault:
             raise ExecutorsUnavailableError("the broker does not answer") from fault
+
+    async def _by_brokers_clock(self, request: RunRequest) -> RunRequest:
+        """Return `request` with the deadline that executors go by (`executor.broker_clock`)."""
+        if time.monotonic() >= self._compare_at:
+            asked_at = time.time()
+            seconds, microseconds = await self._redis.time()
+            halfway = (asked_at + time.time()) / 2
+            self._clock_is_slow_by_s = seconds + microseconds / 1e6 - halfway
+            self._compare_at = time.monotonic() + COMPARE_INTERVAL_S
+        deadline = request.deadline + self._clock_is_slow_by_s
+        return request.model_copy(update={"deadline": deadline})
 
     def message(self, request: RunRequest) -> bytes:
         """Write a run as a message of Celery's."""

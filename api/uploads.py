@@ -14,8 +14,9 @@ from api.errors import BadRequestError
 from api.multipart_form import FilePart, FormField
 from api.names import check_file_name
 from api.scopes import AskedScope, read_scope
+from api.unwanted import remove_later
 from storage.content_types import content_type_of
-from storage.errors import ObjectTooLargeError, StorageError
+from storage.errors import ObjectTooLargeError, StorageError, StorageUnavailableError
 from storage.ids import new_id
 from storage.records import FileEntry, SessionRecord
 from storage.sessions import Sessions
@@ -196,6 +197,10 @@ class Upload:
     async def _all_or_nothing(self) -> AsyncGenerator[None, None]:
         try:
             yield
+        except StorageUnavailableError:
+            # It would keep the client waiting once more.
+            remove_later(self.sessions, self.caller.tenant, self.session_id)
+            raise
         except BaseException:
             await self._discard()
             raise

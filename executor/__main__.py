@@ -22,6 +22,21 @@ CELERY_LOGS_WITH_CONTENT = ("celery.app.trace", "celery.worker.strategy")
 """At INFO these write what a task returns: the output of users' programs."""
 
 
+class WorkerEnd:
+    """How Celery's worker ended: `worker_main` does not say."""
+
+    def __init__(self) -> None:
+        self.exit_code = 0
+
+    def note(self, sender: Any = None, **_: Any) -> None:
+        """Take note, for the signal `worker_shutdown`.
+
+        What Celery gives up on is no exception here: it is logged, and the worker ends as if
+        it had been told to. Whoever restarts failed services must hear that it had not.
+        """
+        self.exit_code = getattr(sender, "exitcode", None) or 0
+
+
 def main() -> int:
     """Serve until told to stop; return the exit code."""
     try:
@@ -41,6 +56,8 @@ def main() -> int:
         service.cancel_all_after(SHUTDOWN_GRACE_S)
 
     signals.worker_shutting_down.connect(on_shutdown, weak=False)
+    worker = WorkerEnd()
+    signals.worker_shutdown.connect(worker.note)
     # `worker_main` imports its command line when it is called. An import that the handler below
     # ends may turn its SystemExit into another error (seen: RuntimeError of `__set_name__`).
     importlib.import_module("celery.bin.celery")
@@ -63,7 +80,7 @@ def main() -> int:
         )
     finally:
         service.stop()
-    return 0
+    return worker.exit_code
 
 
 if __name__ == "__main__":

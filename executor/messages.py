@@ -51,8 +51,8 @@ class RunRequest(BaseModel):
     memory_class: MemoryClass | None = None
     """As the caller's key or plan has it; `None` leaves it to the executor's rules."""
     deadline: float
-    """Unix time, seconds. Nobody waits for a report after it, so a message found later is
-    dropped."""
+    """Unix time, seconds; on its way, by the broker's clock. Nobody waits for a report after
+    it, so a message found later is dropped."""
 
 
 class Stopped(StrEnum):

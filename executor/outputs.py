@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from executor.concurrency import task_group
 from executor.delivery import Shipment
@@ -107,7 +106,7 @@ async def _recorded(request: RunRequest, sessions: Sessions, kept: Kept) -> Kept
         origin="execution",
         user=request.user,
         scope=Scope(kind="user"),  # Outputs are the user's, whatever the inputs were.
-        created_at=datetime.now(UTC),
+        created_at=sessions.now(),
         files=kept.files,
         inputs=tuple(
             entry

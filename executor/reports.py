@@ -9,6 +9,7 @@ out without another turn of threads. What Celery says of a task that fails, it s
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -24,6 +25,10 @@ KEY_PREFIX = "celery-task-meta-"
 EXPIRY_S = 600
 """How long a report is kept that nobody takes."""
 
+CLAIM_PREFIX = "code-command:begun:"
+CLAIM_EXPIRY_S = 600
+"""On top of a run's deadline, after which its message is dropped anyway: clocks may differ."""
+
 TIMEOUT_S = 5.0
 PAUSE_S = 0.5
 """Between attempts to tell a report, while the store is away."""
@@ -34,8 +39,12 @@ _log = logging.getLogger(__name__)
 class Reports:
     """Writes what the API waits for. Used in one event loop."""
 
-    def __init__(self, url: str, *, instance_id: str) -> None:
+    def __init__(
+        self, url: str, *, instance_id: str, clock: Callable[[], float] = time.time
+    ) -> None:
         """Write to the Redis at `url`, when there is something to write."""
+        self._instance_id = instance_id
+        self._clock = clock
         self._redis = Redis.from_url(
             url,
             socket_timeout=TIMEOUT_S,
@@ -44,6 +53,24 @@ class Reports:
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
         self._begun = msgspec.json.encode({"hostname": f"executor@{instance_id}"}).decode()
+
+    async def claim(self, run_id: str, *, until: float) -> bool:
+        """Say whether a run is ours to begin: a message may come twice, a run begins once.
+
+        Brokers give back what was not acknowledged, as when a connection broke, and an API
+        that is not sure whether its message arrived sends it again. A second run would write
+        over what the client was told of the first. What has lost its executor comes again
+        under a new id (`api.celery_dispatch`). A store that does not answer stops no run:
+        that another executor has the same one is the less likely of the two.
+        """
+        keep_s = max(1, int(until - self._clock())) + CLAIM_EXPIRY_S
+        key = f"{CLAIM_PREFIX}{run_id}"
+        try:
+            ours = await self._redis.set(key, self._instance_id, nx=True, ex=keep_s)
+        except (RedisError, OSError) as fault:
+            _log.warning("run %s: whether it has begun before is not known: %s", run_id, fault)
+            return True
+        return bool(ours)
 
     async def begun(self, run_id: str) -> None:
         """Say who has the run, so that it is missed if its executor vanishes.
@@ -63,7 +90,7 @@ class Reports:
             try:
                 await self._write(report.run_id, "SUCCESS", text)
             except (RedisError, OSError) as fault:
-                if time.time() + PAUSE_S > until:
+                if self._clock() + PAUSE_S > until:
                     _log.warning("run %s: nobody hears its report: %s", report.run_id, fault)
                     return
             else:

@@ -1,7 +1,8 @@
 """The story of one run: claim a sandbox, bring the inputs, run, keep the outputs, report."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -35,6 +36,11 @@ from storage.sessions import Sessions
 PARALLEL_OPENS = 16
 """Inputs whose download is begun at once."""
 
+
+class RunTakenError(Exception):
+    """The run was begun before: its message has come a second time."""
+
+
 FAILURES: dict[type[Exception], FailureKind] = {
     SandboxUnavailableError: FailureKind.SANDBOX_UNAVAILABLE,
     SandboxLostError: FailureKind.SANDBOX_LOST,
@@ -53,34 +59,51 @@ class Runner:
     sessions: Sessions
     limits: RunLimits
     memory: MemoryRules
+    clock: Callable[[], float] = time.time
+    """Unix time, as whoever set the deadlines has it."""
 
-    async def run(self, request: RunRequest) -> RunReport:
+    async def run(
+        self, request: RunRequest, *, is_ours: Awaitable[bool] | None = None
+    ) -> RunReport:
         """Run one program in a sandbox of its own and keep the files it leaves behind.
 
-        Never raises for what can go wrong outside this process: that is in the report.
+        Never raises for what else can go wrong outside this process: that is in the report.
         Cancelling it destroys the sandbox and whatever was stored.
+
+        Args:
+            request: The program, and all that belongs to it.
+            is_ours: Says whether nobody has begun it before; waited for once all is ready.
+
+        Raises:
+            RunTakenError: Somebody has. Nothing was run.
         """
         steps = Steps()
-        result = await self._result(request, steps)
+        result = await self._result(request, steps, is_ours)
         return RunReport(
             run_id=request.run_id, result=result, begun_at=steps.begun_at, steps=steps.times
         )
 
-    async def _result(self, request: RunRequest, steps: Steps) -> Finished | Failed:
-        left_s = request.deadline - steps.begun_at
+    async def _result(
+        self, request: RunRequest, steps: Steps, is_ours: Awaitable[bool] | None
+    ) -> Finished | Failed:
+        left_s = request.deadline - self.clock()
         if left_s <= 0:  # Nobody waits any more: not even a sandbox is claimed.
             return Failed(kind=FailureKind.DEADLINE_EXCEEDED)
         try:
             async with asyncio.timeout(left_s):
-                return await self._run(request, steps)
+                return await self._run(request, steps, is_ours)
         except tuple(FAILURES) as fault:
             kind = next(FAILURES[cause] for cause in type(fault).__mro__ if cause in FAILURES)
             return Failed(kind=kind)
 
-    async def _run(self, request: RunRequest, steps: Steps) -> Finished:
+    async def _run(
+        self, request: RunRequest, steps: Steps, is_ours: Awaitable[bool] | None
+    ) -> Finished:
         if sum(entry.size_bytes for entry in request.inputs) > self.limits.total_bytes:
             raise SandboxRefusedError("the inputs are larger than the workspace")
         async with self._prepared(request, steps) as sandbox:
+            if is_ours is not None and not await is_ours:
+                raise RunTakenError(request.run_id)
             execution = await sandbox.run()
             steps.end("run")
             steps.note_program(execution.wall_time_ms)

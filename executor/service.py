@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import cast
 
+from executor.broker_clock import BrokerClock
 from executor.concurrency import end
 from executor.engines import make_engine
 from executor.heartbeat import beat
@@ -19,7 +20,7 @@ from executor.memory import MemoryRules
 from executor.messages import ExecutorStatus, Failed, FailureKind, RunReport, RunRequest
 from executor.pool import WarmPool
 from executor.reports import Reports
-from executor.run import Runner
+from executor.run import Runner, RunTakenError
 from executor.sandbox import RunLimits, SandboxUnavailableError
 from executor.settings import ExecutorSettings
 from storage.ids import new_id
@@ -58,18 +59,24 @@ class ExecutorService:
             size=settings.sandbox_pool_size,
             most=settings.most_waiting_sandboxes,
         )
-        sessions = Sessions(S3ObjectStore(settings), max_age=settings.session_max_age)
+        self._clock = BrokerClock(settings.clock_url)
+        sessions = Sessions(
+            S3ObjectStore(settings), max_age=settings.session_max_age, clock=self._clock.utc
+        )
         self._runner = Runner(
             pool=self._pool,
             sessions=sessions,
             limits=run_limits(settings),
             memory=MemoryRules.from_settings(settings),
+            clock=self._clock.now,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor-loop")
-        self._reports = Reports(settings.result_url, instance_id=self.instance_id)
+        self._reports = Reports(
+            settings.result_url, instance_id=self.instance_id, clock=self._clock.now
+        )
         self._runs: dict[str, asyncio.Task[RunReport]] = {}
-        self._taken: set[asyncio.Task[RunReport]] = set()
+        self._taken: set[asyncio.Task[RunReport | None]] = set()
         self._life: Future[None] | None = None
         self._stop = asyncio.Event()
         self._trouble = ""
@@ -88,8 +95,11 @@ class ExecutorService:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    def run(self, request: RunRequest) -> RunReport:
-        """Run a program; blocks until its report is told. Called from Celery's threads."""
+    def run(self, request: RunRequest) -> RunReport | None:
+        """Run a program; blocks until its report is told. Called from Celery's threads.
+
+        Returns `None`, and tells nothing, where the run was begun before.
+        """
         work = self._run_and_tell(request)
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
@@ -110,21 +120,34 @@ class ExecutorService:
         for task in self._runs.values():
             task.cancel()
 
-    async def _run_and_tell(self, request: RunRequest) -> RunReport:
-        taken = cast("asyncio.Task[RunReport]", asyncio.current_task())
+    async def _run_and_tell(self, request: RunRequest) -> RunReport | None:
+        taken = cast("asyncio.Task[RunReport | None]", asyncio.current_task())
         self._taken.add(taken)
         taken.add_done_callback(self._taken.discard)
-        begun = asyncio.create_task(self._reports.begun(request.run_id))
+        if request.run_id in self._runs:
+            return _told_by_another(request)
+        claim = asyncio.create_task(self._reports.claim(request.run_id, until=request.deadline))
+        begun = asyncio.create_task(self._tell_begun(request, claim))
         try:
-            report = await self._registered(request)
+            report = await self._registered(request, claim)
+        except RunTakenError:
+            report = None
         finally:
             await begun  # It may not overwrite what is told next, by us or by Celery.
+        # Neither may a failure of ours stand for a run that goes on elsewhere.
+        if report is None or not await claim:
+            return _told_by_another(request)
         await self._reports.ended(report, until=request.deadline)
         _log_outcome(request, report)
         return report
 
-    async def _registered(self, request: RunRequest) -> RunReport:
-        task = asyncio.create_task(self._runner.run(request))
+    async def _tell_begun(self, request: RunRequest, claim: "asyncio.Task[bool]") -> None:
+        if await claim:
+            await self._reports.begun(request.run_id)
+
+    async def _registered(self, request: RunRequest, claim: "asyncio.Task[bool]") -> RunReport:
+        is_ours = asyncio.shield(claim)  # A run that is cancelled may not take it along.
+        task = asyncio.create_task(self._runner.run(request, is_ours=is_ours))
         self._runs[request.run_id] = task
         try:
             report = await task
@@ -132,9 +155,7 @@ class ExecutorService:
             failed = Failed(kind=FailureKind.CANCELLED)
             report = RunReport(run_id=request.run_id, result=failed)
         finally:
-            # The broker may have delivered it twice; the other delivery is in here then.
-            if self._runs.get(request.run_id) is task:
-                del self._runs[request.run_id]
+            del self._runs[request.run_id]
         return report
 
     async def _live(self) -> None:
@@ -143,6 +164,7 @@ class ExecutorService:
             chores = (
                 asyncio.create_task(self._beat()),
                 asyncio.create_task(self._clean_now_and_then()),
+                asyncio.create_task(self._clock.follow()),
             )
             await self._stop.wait()
             await end((*chores, *self._runs.values()))
@@ -191,6 +213,10 @@ class ExecutorService:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.cleanup_interval_minutes * 60):
                     await self._trouble_over.wait()
+
+
+def _told_by_another(request: RunRequest) -> None:
+    _log.warning("run %s has come twice; it is run once", request.run_id)
 
 
 def _log_outcome(request: RunRequest, report: RunReport) -> None:

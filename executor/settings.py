@@ -148,3 +148,10 @@ class ExecutorSettings(StorageSettings):
     def result_url(self) -> str:
         """Where results and heartbeats go."""
         return (self.result_backend_url or self.broker_url).get_secret_value()
+
+    @property
+    def clock_url(self) -> str:
+        """The Redis whose clock counts: the broker, where it is one, as it is the API's."""
+        broker_url = self.broker_url.get_secret_value()
+        is_redis = broker_url.startswith(("redis://", "rediss://", "unix://"))
+        return broker_url if is_redis else self.result_url

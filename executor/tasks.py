@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from celery import Celery, Task
 from celery.worker.control import control_command
 
+from executor.broker_transport import use_steady_transport
 from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
 from executor.reports import EXPIRY_S
 from executor.service import ExecutorService
@@ -35,6 +36,7 @@ class WiredTask(Task):  # pyright: ignore[reportMissingTypeArgument] - not gener
 def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
     """Give the task its executor, and the app its broker."""
     WiredTask.wired = service
+    use_steady_transport()
     app.conf.update(
         broker_url=settings.broker_url.get_secret_value(),
         result_backend=settings.result_url,
@@ -75,13 +77,16 @@ def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:
 def run_code(self: WiredTask, request: dict[str, Any]) -> dict[str, Any] | None:
     """Run one program; see `executor.run`. The report is told by then (`executor.reports`).
 
-    Returns the report where the sender wants Celery to store the result, which tells it again.
+    Returns the report where the sender wants Celery to store the result, which tells it again;
+    nothing if the run had been begun already, here or elsewhere.
 
     Raises:
         ValidationError: The message is no `RunRequest`. Celery tells that, as any bug.
     """
     report = self.service.run(RunRequest.model_validate(request))
-    return None if self.request.ignore_result else report.model_dump(mode="json")
+    if report is None or self.request.ignore_result:
+        return None
+    return report.model_dump(mode="json")
 
 
 @control_command(name=CANCEL_COMMAND, args=[("run_ids", list)])

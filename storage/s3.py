@@ -20,7 +20,7 @@ from storage.errors import (
 )
 from storage.ports import ObjectStore, OpenedObject, StoredObject
 from storage.s3_faults import translated_faults
-from storage.s3_upload import upload
+from storage.s3_upload import put_whole, upload
 from storage.settings import StorageSettings
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ _READ_STALL_TIMEOUT = timedelta(seconds=4)
 """Longest silence of the service while something is read, listed or deleted."""
 _WRITE_STALL_TIMEOUT = timedelta(seconds=20)
 """The same for writes. The clock does not stop while the request is being sent, so this is
-also how long one part of 5 MiB may take: 2 Mbit/s will do."""
+also how long one part of 5 MiB may take: 2 Mbit/s will do. A service that is gone is noticed
+sooner (`storage.s3_watch`)."""
 _CHECK_TIMEOUT_S = 3.0
 _UPDATE_ATTEMPTS = 20
 _UPDATE_PAUSE_S = 0.02
@@ -72,7 +73,7 @@ class S3ObjectStore(ObjectStore):
     ) -> StoredObject:
         meter = BodyMeter(key, max_bytes=max_bytes)
         async with aclosing(meter.measured(body)) as measured:
-            result = await upload(self._writes, key, measured)
+            result = await upload(self._writes, key, measured, ask=self.check)
         return meter.receipt(etag=(result["e_tag"] or "").strip('"'))
 
     @override
@@ -114,10 +115,7 @@ class S3ObjectStore(ObjectStore):
     async def _replaced(self, key: str, content: bytes, *, etag: str | None) -> bool:
         """Replace the version that has `etag`; say whether it was still there."""
         try:
-            with translated_faults(key):
-                await obstore.put_async(
-                    self._writes, key, content, mode={"e_tag": etag}, use_multipart=False
-                )
+            await put_whole(self._writes, key, content, ask=self.check, if_etag=etag)
         except StorageUnavailableError as fault:
             if isinstance(fault.__cause__, PreconditionError):
                 return False

@@ -9,9 +9,10 @@ import obstore
 from obstore.store import S3Store
 
 from storage.s3_faults import translated_faults
+from storage.s3_watch import Ask, while_it_answers
 
 if TYPE_CHECKING:
-    from obstore import PutResult
+    from obstore import PutMode, PutResult
 
 PART_BYTES = 5 * 1024 * 1024
 """Size of one part, and longest body that goes in one request: the least that S3 takes for
@@ -21,8 +22,16 @@ _PIECE_BYTES = 256 * 1024
 """Least bytes handed to obstore at a time: each hand-over crosses two threads."""
 
 
-async def upload(store: S3Store, key: str, body: AsyncIterable[bytes]) -> "PutResult":
+_given_up: set["asyncio.Future[PutResult]"] = set()
+"""Uploads that nobody waits for any more, and that may not be collected before they end."""
+
+
+async def upload(
+    store: S3Store, key: str, body: AsyncIterable[bytes], *, ask: Ask
+) -> "PutResult":
     """Store `body` at `key`, holding about two parts of it in memory at most.
+
+    A service that is not there any more is noticed by `ask`, which is called now and then.
 
     `body` is read in the caller's own task, so that deadlines and cancellation inside it
     behave as anywhere else: obstore would run each of its steps in a task of its own.
@@ -38,9 +47,27 @@ async def upload(store: S3Store, key: str, body: AsyncIterable[bytes]) -> "PutRe
             held.append(piece)
             held_bytes += len(piece)
             if held_bytes > PART_BYTES:
-                return await _upload_in_parts(store, key, _chained(held, pieces))
+                return await _upload_in_parts(store, key, _chained(held, pieces), ask)
+    return await put_whole(store, key, b"".join(held), ask=ask)
+
+
+async def put_whole(
+    store: S3Store, key: str, content: bytes, *, ask: Ask, if_etag: str | None = None
+) -> "PutResult":
+    """Store `content` in one request; with `if_etag`, only over that version.
+
+    Raises:
+        StorageUnavailableError: S3 failed, or has another version; stored or not.
+    """
+    mode: PutMode = "overwrite" if if_etag is None else {"e_tag": if_etag}
     with translated_faults(key):
-        return await obstore.put_async(store, key, b"".join(held), use_multipart=False)
+        sending = asyncio.ensure_future(
+            obstore.put_async(store, key, content, mode=mode, use_multipart=False)
+        )
+        try:
+            return await while_it_answers(sending, ask)
+        finally:
+            sending.cancel()
 
 
 async def _pieces(body: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
@@ -65,14 +92,17 @@ async def _chained(
 
 
 async def _upload_in_parts(
-    store: S3Store, key: str, pieces: AsyncIterator[bytes]
+    store: S3Store, key: str, pieces: AsyncIterator[bytes], ask: Ask
 ) -> "PutResult":
     belt = _Belt()
     # One part travels while the next is filled: more would be memory for little speed.
     sending = asyncio.ensure_future(
         obstore.put_async(store, key, belt.unloaded(), chunk_size=PART_BYTES, max_concurrency=1)
     )
-    sending.add_done_callback(belt.stop)
+    _given_up.add(sending)
+    sending.add_done_callback(_forget)
+    watching = asyncio.create_task(while_it_answers(sending, ask))
+    watching.add_done_callback(belt.stop)
     try:
         async for piece in pieces:
             if not await belt.load(piece):
@@ -82,11 +112,18 @@ async def _upload_in_parts(
     finally:
         # Where the body failed or the caller was cancelled, obstore learns of it through
         # the belt and aborts the multipart upload. Were `sending` cancelled instead, its
-        # parts would stay until the bucket's rule finds them.
+        # parts would stay until the bucket's rule finds them. A service that does not answer
+        # is not waited for: obstore gives up by itself, and later.
         belt.abandon_unless_finished()
-        await asyncio.wait([sending])
+        await asyncio.wait([watching])
     with translated_faults(key):
-        return sending.result()
+        return watching.result()
+
+
+def _forget(sending: "asyncio.Future[PutResult]") -> None:
+    _given_up.discard(sending)
+    if not sending.cancelled():
+        sending.exception()  # Seen: whoever gave it up never asks for it.
 
 
 class _UnfinishedBodyError(Exception):

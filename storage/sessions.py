@@ -66,6 +66,10 @@ class Sessions:
         self._records = SessionRecords(store, max_age=max_age, clock=clock)
         self._clock = clock
 
+    def now(self) -> datetime:
+        """Return the present, by the clock that ages are counted with."""
+        return self._clock()
+
     async def store_file(  # noqa: PLR0913 - the facts that only a file's writer knows
         self,
         tenant: str,

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from executor.messages import Failed, FailureKind, Finished, RunReport
+from executor.run import RunTakenError
 from executor.sandbox import SandboxUnavailableError
 from tests.executor.eventually import eventually
 from tests.executor.workbench import TENANT, Workbench, request, workbench
@@ -196,3 +197,16 @@ class TestReports:
 
         with pytest.raises(KeyError):
             await bench.report(request("true"))
+
+
+class TestRunThatWasBegunBefore:
+    async def test_nothing_of_it_is_run(self, bench: Workbench) -> None:
+        async def no() -> bool:
+            return False
+
+        asked = request("touch ran.txt")
+
+        with pytest.raises(RunTakenError):
+            await bench.runner.run(asked, is_ours=no())
+
+        assert bench.store.calls == []

@@ -7,8 +7,6 @@ import pytest
 from tests.live.running_service import RunningService, running_service
 from tests.live.running_service_altered import altered_settings, image_by_another_name
 from tests.live.running_service_caller import Caller
-from tests.live.running_service_faults import EngineDoor
-from tests.live.running_service_outages import FRAGILE_SETTINGS
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +25,3 @@ def altered_caller(altered: RunningService) -> Iterator[Caller]:
     """The first tenant's client of that one."""
     with altered.caller() as caller:
         yield caller
-
-
-@pytest.fixture(scope="session")
-def door(tmp_path_factory: pytest.TempPathFactory) -> EngineDoor:
-    """What stands between the fragile service and the container engine."""
-    door = EngineDoor(tmp_path_factory.mktemp("door") / "engine.sock")
-    door.open()
-    return door
-
-
-@pytest.fixture(scope="session")
-def fragile(
-    tmp_path_factory: pytest.TempPathFactory, door: EngineDoor
-) -> Iterator[RunningService]:
-    """A service that may be treated badly."""
-    settings = {**FRAGILE_SETTINGS, "DOCKER_HOST": door.address}
-    with running_service(tmp_path_factory.mktemp("fragile") / "work", settings) as service:
-        yield service

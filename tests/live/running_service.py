@@ -228,6 +228,13 @@ class RunningService:
     @property
     def bucket(self) -> Minio:
         """A client of the object store that is none of our code, with the service's keys."""
+        if endpoint := self.settings.get("S3_ENDPOINT_URL"):
+            return Minio(
+                endpoint.removeprefix("http://"),
+                access_key=self.settings["S3_ACCESS_KEY_ID"],
+                secret_key=self.settings["S3_SECRET_ACCESS_KEY"],
+                secure=False,
+            )
         ports = json.loads((self.work_dir / "ports.json").read_text(encoding="utf-8"))
         secret = (self.work_dir / "secrets" / "s3-app").read_text(encoding="ascii").strip()
         return Minio(
@@ -237,10 +244,14 @@ class RunningService:
             secure=False,
         )
 
+    @property
+    def bucket_name(self) -> str:
+        """What the service's bucket is called."""
+        return self.settings.get("S3_BUCKET", "code-command")
+
     def stored(self) -> set[str]:
         """Return the key of every object in the bucket."""
-        bucket = self.settings.get("S3_BUCKET", "code-command")
-        found = self.bucket.list_objects(bucket, recursive=True)
+        found = self.bucket.list_objects(self.bucket_name, recursive=True)
         return {str(item.object_name) for item in found}
 
     def log(self, name: str) -> str:

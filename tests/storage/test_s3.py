@@ -138,10 +138,10 @@ class TestAServiceThatIsGone:
 
 
 class TestASilentService:
-    async def test_is_given_up_on_within_seconds_by_all_that_read(self) -> None:
+    async def test_is_given_up_on_within_seconds_by_all_that_read_and_write(self) -> None:
         async with store_that_answers(b"", hang_up=False) as store:
             durations_s = await asyncio.gather(
-                *(seconds_to_fail(call, store) for call in READS.values())
+                *(seconds_to_fail(call, store) for call in (READS | WRITES).values())
             )
 
         assert max(durations_s) < PATIENCE_S

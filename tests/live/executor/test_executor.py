@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.messages import HEARTBEAT_TTL_S, ExecutorStatus, FailureKind
+from executor.messages import HEARTBEAT_TTL_S, QUEUE_NAME, ExecutorStatus, FailureKind
 from storage.ids import new_id
 from storage.records import FileEntry, SessionRecord
 from storage.s3 import S3ObjectStore
@@ -265,3 +265,20 @@ class TestBadSettings:
         assert executor.log.startswith(f"{variable}: ")
         assert executor.log.count("\n") == 1
         executor.put_away()
+
+
+class TestWhatCeleryGivesUpOn:
+    def test_the_executor_does_not_end_as_if_it_had_been_told_to(
+        self, folder: Path, own_valkey: Valkey, storage: StorageSettings
+    ) -> None:
+        executor = ExecutorProcess(folder, own_valkey, storage, {"SANDBOX_POOL_SIZE": "0"})
+        executor.launch()
+        eventually(lambda: executor.status is not None, "it gives signs of life")
+        try:
+            with own_valkey.connect() as redis:
+                redis.set(QUEUE_NAME, "not a list")
+
+            assert executor.wait() == 1
+            assert "Unrecoverable error" in executor.log
+        finally:
+            executor.put_away()

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import httpx
 
+from tests.faults.aftermath import comes_back_whole
+from tests.faults.outages import answers_by_route
+from tests.faults.small_disk import fill_disk, small_disk
 from tests.live.running_service import RunningService, running_service
 from tests.live.running_service_caller import Caller, StoredFile
-from tests.live.running_service_faults import fill_disk, small_disk
 
 MAKE_A_FILE = {"lang": "bash", "code": "head -c 3000000 /dev/urandom > x.bin"}
 
@@ -33,9 +35,9 @@ class Crowded:
 def crowded_service(folder: Path) -> Generator[Crowded, None, None]:
     """Run a service on a disk of its own, and fill that for as long as a few answers take."""
     with (
-        small_disk(folder, size_bytes=96 << 20) as disk,
+        small_disk(folder, size_bytes=128 << 20) as disk,
         running_service(disk / "work", {"SANDBOX_POOL_SIZE": "1"}) as service,
-        service.caller() as caller,
+        comes_back_whole(service) as caller,
     ):
         kept = caller.upload("kept.bin", bytes(1 << 20))
         filler = fill_disk(disk)
@@ -56,23 +58,13 @@ class StandingStill:
         self.service = service
         self.caller = caller
         notes = caller.upload("notes.txt", b"kept")
-        self.run = {"lang": "bash", "code": "cat notes.txt", "files": [notes.reference]}
+        self.asked = answers_by_route(caller, notes)
         weed = service.child("weed")
         assert weed is not None
         self._weed = weed
         os.kill(weed, signal.SIGSTOP)
-        self._clients = ThreadPoolExecutor(5)
-        ask = self._clients.submit
-        self.answers = {
-            "Error downloading file": ask(caller.http.get, notes.path),
-            "Error fetching file information": ask(
-                caller.http.get, f"/files/{notes.session_id}"
-            ),
-            "Error uploading files": ask(
-                caller.http.post, "/upload", files={"file": ("a.txt", b"1")}
-            ),
-            "session_input_source_failed": ask(caller.http.post, "/exec", json=self.run),
-        }
+        self._clients = ThreadPoolExecutor(len(self.asked))
+        self.answers = {text: self._clients.submit(ask) for text, ask in self.asked.items()}
 
     def go_on(self) -> None:
         """End the standstill. Safe to repeat."""

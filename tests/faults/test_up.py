@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from infra.local.ports import is_free
+from tests.faults.outages import recover, run_under_way
 from tests.live.running_service import RunningService, eventually
-from tests.live.running_service_outages import recover, run_under_way
 
 pytestmark = pytest.mark.docker
 

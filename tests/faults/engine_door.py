@@ -1,14 +1,9 @@
-"""Ways to take a part away from a running service, and to give it back."""
+"""The way to the container engine, as a door that can be shut."""
 
 import contextlib
 import socket
-import subprocess
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-
-import pytest
 
 from infra.local.engine import engine_address
 
@@ -71,31 +66,3 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 def _hang_up(line: socket.socket) -> None:
     with contextlib.suppress(OSError):
         line.shutdown(socket.SHUT_RDWR)
-
-
-@contextmanager
-def small_disk(folder: Path, *, size_bytes: int) -> Generator[Path, None, None]:
-    """Give a folder on a disk of its own, in memory. Needs root."""
-    folder.mkdir()
-    options = f"size={size_bytes},mode=0700"
-    mounted = subprocess.run(
-        ("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.fail(f"this test needs a small disk, and may not mount one: {mounted.stderr}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(("umount", str(folder)), check=True)
-
-
-def fill_disk(folder: Path) -> Path:
-    """Take all the space that is left, as another program might; return what did."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(PIECE_BYTES))
-    return filler

@@ -12,7 +12,7 @@ from redis import Redis
 from executor.messages import HEARTBEAT_KEY_PREFIX, ExecutorStatus
 from tests.live.running_service import RunningService, eventually
 from tests.live.running_service_altered import broker_url
-from tests.live.running_service_caller import Caller
+from tests.live.running_service_caller import Caller, StoredFile
 
 OUTAGES = {502, 503, 504}
 RECOVERY_S = 90
@@ -87,6 +87,31 @@ def ask_until_well(ask: Callable[[], httpx.Response]) -> None:
         outage(answer)
         assert time.monotonic() < give_up_at, answer.text
         time.sleep(0.5)
+
+
+@contextmanager
+def measured(what: str) -> Generator[None, None, None]:
+    """Tell in the test's output how long the block took: SECURITY.md's table has it."""
+    began_at = time.monotonic()
+    yield
+    print(f"[{what}: {time.monotonic() - began_at:.1f} s]")  # noqa: T201 - a figure to follow
+
+
+def answers_by_route(
+    caller: Caller, notes: StoredFile
+) -> Mapping[str, Callable[[], httpx.Response]]:
+    """What needs the object store, by the `error` that tells of its absence."""
+    run = {"lang": "bash", "code": "cat notes.txt", "files": [notes.reference]}
+    return {
+        "Error downloading file": lambda: caller.http.get(notes.path),
+        "Error fetching file information": lambda: caller.http.get(
+            f"/files/{notes.session_id}"
+        ),
+        "Error uploading files": lambda: caller.http.post(
+            "/upload", files={"file": ("a.txt", b"1")}
+        ),
+        "session_input_source_failed": lambda: caller.http.post("/exec", json=run),
+    }
 
 
 @contextmanager
