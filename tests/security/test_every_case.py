@@ -11,6 +11,7 @@ pytestmark = pytest.mark.alone
 
 FOLDERS = ("security", "faults")
 
+
 def test_every_case_is_tried_or_listed_with_a_reason() -> None:
     tests = Path(__file__).parents[1]
     files = (file for folder in FOLDERS for file in (tests / folder).glob("test_*.py"))
