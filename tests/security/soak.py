@@ -1,0 +1,106 @@
+"""What a service holds on to: in each of its processes, and of this host."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from infra.local.engine import connect
+from tests.bench.processes import resident_mb, threads
+from tests.executor import oci_view
+from tests.live.running_service import RunningService
+
+PROCESSES = ("api", "executor", "weed", "valkey-server")
+
+
+class Held(NamedTuple):
+    """What one process holds."""
+
+    descriptors: int
+    threads: int
+    resident_mb: float
+
+
+class Sample(NamedTuple):
+    """What all of them hold at one moment, while nothing runs."""
+
+    processes: Mapping[str, Held]
+    host: Mapping[str, int]
+    """Counts of what they have on this host: equal whenever nothing runs."""
+
+
+def take(service: RunningService, temporary: Path) -> Sample:
+    """Look. `temporary` is the folder that they were given for passing files."""
+    processes = {"up": service.pid, **{name: _child(service, name) for name in PROCESSES}}
+    return Sample(
+        processes={name: _held(pid) for name, pid in processes.items()},
+        host={
+            "processes": len(service.processes()),
+            "containers": len(service.containers(ended=True)),
+            "sandboxes of the OCI runtime": len(oci_view.boxes_of(owner_of(service))),
+            "mounts of containers that are gone": orphaned_mounts(),
+            "mounts of the executor": len(_mounts(processes["executor"])),
+            "network interfaces": len(list(Path("/sys/class/net").iterdir())),
+            "temporary files": len(list(temporary.iterdir())),
+            "objects in the bucket": len(service.stored()),
+        },
+    )
+
+
+def owner_of(service: RunningService) -> str:
+    """Return whose sandboxes they are, as the executor is called."""
+    return (service.work_dir / "executor-id").read_text(encoding="ascii").strip()
+
+
+def orphaned_mounts() -> int:
+    """Count the engine's mounts whose container there is no more."""
+    with closing(connect()) as engine:
+        root = engine.info()["DockerRootDir"]
+        known: set[str] = set()
+        for container in engine.api.containers(all=True, quiet=True):
+            known.add(container["Id"])
+            layers = engine.api.inspect_container(container["Id"])["GraphDriver"]["Data"] or {}
+            known.add(Path(layers.get("MergedDir", "/")).parent.name)
+    ours = [mount for mount in _mounts(os.getpid()) if mount.startswith(f"{root}/")]
+    return sum(known.isdisjoint(Path(mount).parts) for mount in ours if mount != root)
+
+
+def free_disk_mb() -> float:
+    """Return how much room is left where temporary files are."""
+    return shutil.disk_usage("/var").free / 1e6
+
+
+def table(before: Sample, after: Sample, *, title: str) -> str:
+    """Return the report: what each process held, and then holds."""
+    lines = [title, f"  {'':<16}{'descriptors':>14}{'threads':>12}{'resident MB':>18}"]
+    for name, was in before.processes.items():
+        now = after.processes[name]
+        lines.append(
+            f"  {name:<16}{f'{was.descriptors} → {now.descriptors}':>14}"
+            f"{f'{was.threads} → {now.threads}':>12}"
+            f"{f'{was.resident_mb:.1f} → {now.resident_mb:.1f}':>18}"
+        )
+    kept = ", ".join(f"{name} {was} → {after.host[name]}" for name, was in before.host.items())
+    return "\n".join([*lines, f"  {kept}"])
+
+
+def _child(service: RunningService, name: str) -> int:
+    pid = service.child(name)
+    assert pid is not None, f"there is no {name}"
+    return pid
+
+
+def _held(pid: int) -> Held:
+    return Held(
+        descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        threads=threads(pid),
+        resident_mb=resident_mb(pid),
+    )
+
+
+def _mounts(pid: int) -> list[str]:
+    """Return where something is mounted, as a process sees it (proc(5), `mounts`)."""
+    text = Path(f"/proc/{pid}/mounts").read_text(encoding="utf-8", errors="replace")
+    return [line.split(" ")[1] for line in text.splitlines()]
