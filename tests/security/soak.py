@@ -1,7 +1,6 @@
 """What a service holds on to: in each of its processes, and of this host."""
 
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -65,11 +64,6 @@ def orphaned_mounts() -> int:
             known.add(Path(layers.get("MergedDir", "/")).parent.name)
     ours = [mount for mount in _mounts(os.getpid()) if mount.startswith(f"{root}/")]
     return sum(known.isdisjoint(Path(mount).parts) for mount in ours if mount != root)
-
-
-def free_disk_mb() -> float:
-    """Return how much room is left where temporary files are."""
-    return shutil.disk_usage("/var").free / 1e6
 
 
 def table(before: Sample, after: Sample, *, title: str) -> str:
