@@ -1,10 +1,12 @@
 """What a service holds on to: in each of its processes, and of this host."""
 
-import os
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
+
+import docker  # noqa: TID251 - looks from outside
+from docker.errors import NotFound  # noqa: TID251 - as above
 
 from infra.local.engine import connect
 from tests.bench.processes import resident_mb, threads
@@ -12,6 +14,9 @@ from tests.executor import oci_view
 from tests.live.running_service import RunningService
 
 PROCESSES = ("api", "executor", "weed", "valkey-server")
+
+
+ORPHANS = "mounts of containers that are gone"
 
 
 class Held(NamedTuple):
@@ -39,8 +44,7 @@ def take(service: RunningService, temporary: Path) -> Sample:
             "processes": len(service.processes()),
             "containers": len(service.containers(ended=True)),
             "sandboxes of the OCI runtime": len(oci_view.boxes_of(owner_of(service))),
-            "mounts of containers that are gone": orphaned_mounts(),
-            "mounts of the executor": len(_mounts(processes["executor"])),
+            **_mounts_of(processes["executor"]),
             "network interfaces": len(list(Path("/sys/class/net").iterdir())),
             "temporary files": len(list(temporary.iterdir())),
             "objects in the bucket": len(service.stored()),
@@ -51,19 +55,6 @@ def take(service: RunningService, temporary: Path) -> Sample:
 def owner_of(service: RunningService) -> str:
     """Return whose sandboxes they are, as the executor is called."""
     return (service.work_dir / "executor-id").read_text(encoding="ascii").strip()
-
-
-def orphaned_mounts() -> int:
-    """Count the engine's mounts whose container there is no more."""
-    with closing(connect()) as engine:
-        root = engine.info()["DockerRootDir"]
-        known: set[str] = set()
-        for container in engine.api.containers(all=True, quiet=True):
-            known.add(container["Id"])
-            layers = engine.api.inspect_container(container["Id"])["GraphDriver"]["Data"] or {}
-            known.add(Path(layers.get("MergedDir", "/")).parent.name)
-    ours = [mount for mount in _mounts(os.getpid()) if mount.startswith(f"{root}/")]
-    return sum(known.isdisjoint(Path(mount).parts) for mount in ours if mount != root)
 
 
 def table(before: Sample, after: Sample, *, title: str) -> str:
@@ -94,7 +85,38 @@ def _held(pid: int) -> Held:
     )
 
 
-def _mounts(pid: int) -> list[str]:
-    """Return where something is mounted, as a process sees it (proc(5), `mounts`)."""
+def _mounts_of(pid: int) -> dict[str, int]:
+    """Count what is mounted, as a process sees it."""
+    mounts = _mounted(pid)
+    with closing(connect()) as engine:
+        root = Path(engine.info()["DockerRootDir"])
+        known = _parts_of_containers(engine)
+    of_containers = [one for one in mounts if root in one.parents or "docker" in one.parts[:3]]
+    return {
+        ORPHANS: sum(
+            known.isdisjoint(one.parts) for one in of_containers if one.name != "default"
+        ),
+        "other mounts": len(mounts) - len(of_containers),
+    }
+
+
+def _parts_of_containers(engine: docker.DockerClient) -> set[str]:
+    """Return the names by which containers' folders and layers go."""
+    known: set[str] = set()
+    for container in engine.api.containers(all=True, quiet=True):
+        with suppress(NotFound):  # Gone meanwhile, and its mounts with it or soon.
+            found = engine.api.inspect_container(container["Id"])
+            layers = found["GraphDriver"]["Data"] or {}
+            network = found["NetworkSettings"]["SandboxKey"]
+            known |= {
+                container["Id"],
+                Path(layers.get("MergedDir", "/")).parent.name,
+                Path(network).name,
+            }
+    return known
+
+
+def _mounted(pid: int) -> list[Path]:
+    """Return where something is mounted (proc(5), `mounts`)."""
     text = Path(f"/proc/{pid}/mounts").read_text(encoding="utf-8", errors="replace")
-    return [line.split(" ")[1] for line in text.splitlines()]
+    return [Path(line.split(" ")[1]) for line in text.splitlines()]
