@@ -1,6 +1,6 @@
 """What the OpenAPI description says beyond what the code says by itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litestar import Request, Router
@@ -68,7 +68,7 @@ UPLOAD_ERRORS = _errors(
     _504="A file arrived too slowly. Nothing was stored.",
 )
 BATCH_ERRORS = _errors(
-    **_EVERYWHERE | {"_400": "No file could be stored: each says why, or `error` does."},
+    **_EVERYWHERE,
     _413="The form is too large. Nothing was stored.",
     _504="The form stopped coming between two files. Nothing was stored.",
 )
@@ -149,9 +149,8 @@ EXEC_ANSWER_EXAMPLE = {
     "status": None,
     "wall_time": 412,
 }
-UPLOAD_BODY = Schema(
+_FORM = Schema(
     type=OpenAPIType.OBJECT,
-    required=["file"],
     properties={
         "file": Schema(
             type=OpenAPIType.STRING,
@@ -165,6 +164,8 @@ UPLOAD_BODY = Schema(
         "entity_id": _TEXT,
     },
 )
+UPLOAD_BODY = replace(_FORM, description="Without a file it makes an empty session.")
+BATCH_BODY = replace(_FORM, required=["file"])
 BATCH_ANSWER_EXAMPLE = {
     "message": "partial_success",
     "storage_session_id": "BBBBBBBBBBBBBBBBBBBBB",
@@ -230,22 +231,7 @@ class BatchOperation(_DescribedOperation):
     """`POST /upload/batch`."""
 
     def __post_init__(self) -> None:
-        self.describe("multipart/form-data", UPLOAD_BODY, UPLOAD_EXAMPLE, BATCH_ANSWER_EXAMPLE)
-
-
-@dataclass
-class DownloadOperation(Operation):
-    """`GET /download/…`: bytes of any type."""
-
-    def __post_init__(self) -> None:
-        binary = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
-        self.responses = {
-            **(self.responses or {}),
-            "200": OpenAPIResponse(
-                description="The file, as an attachment",
-                content={"application/octet-stream": OpenAPIMediaType(schema=binary)},
-            ),
-        }
+        self.describe("multipart/form-data", BATCH_BODY, UPLOAD_EXAMPLE, BATCH_ANSWER_EXAMPLE)
 
 
 def _only_documents(request: Request[Any, Any, Any]) -> None:

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 from litestar import Request
 from litestar.datastructures import URL
-from litestar.params import FromQuery
 
 from api.errors import BadRequestError
+from api.parameters import After, Detail, Limit
 from storage.records import FileEntry
 
 MAX_PAGE = 1_000
@@ -48,9 +48,9 @@ class AskedListing:
 
 def provide_asked_listing(
     request: Request[Any, Any, Any],
-    detail: FromQuery[str | None] = None,
-    limit: FromQuery[str | None] = None,
-    after: FromQuery[str | None] = None,
+    detail: Detail = None,
+    limit: Limit = None,
+    after: After = None,
 ) -> AskedListing:
     """Read what is asked for.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
 from executor.sandbox import SandboxLostError
@@ -11,6 +11,10 @@ from sandbox.supervisor.frames import Frame, FrameDecoder, FrameError
 STALL_TIMEOUT_S = 30.0
 """Longest silence outside a run: a sandbox that sends or takes nothing for this long while
 files move is given up. Attach moves hundreds of MB/s; half a core hashes 100 MB in a second."""
+
+FRAMES_WITHOUT_PAUSE = 256
+"""After so many the other runs of this executor go on: what is read at once may hold 200,000
+empty frames, which take most of a second."""
 
 
 class ByteStream(Protocol):
@@ -40,7 +44,10 @@ class FrameStream:
         self._stream = stream
         self._stall_timeout_s = stall_timeout_s
         self._decoder = FrameDecoder()
-        self._frames: deque[Frame] = deque()
+        # Of what was read last, each decoded when it is asked for: as objects, a megabyte of
+        # empty frames would be seventeen.
+        self._frames: Iterator[Frame] = iter(())
+        self._frames_without_pause = 0
 
     @property
     def alive(self) -> bool:
@@ -78,20 +85,31 @@ class FrameStream:
         Raises:
             SandboxLostError: It ended, or broke the protocol.
         """
-        while not self._frames:
+        await self._pause_now_and_then()
+        while (frame := self._decoded()) is None:
             await self._read_on()
-        return self._frames.popleft()
+        return frame
+
+    async def _pause_now_and_then(self) -> None:
+        self._frames_without_pause += 1
+        if self._frames_without_pause >= FRAMES_WITHOUT_PAUSE:
+            self._frames_without_pause = 0
+            await asyncio.sleep(0)
+
+    def _decoded(self) -> Frame | None:
+        try:
+            return next(self._frames, None)
+        except FrameError as fault:
+            raise SandboxLostError(str(fault)) from fault
 
     async def _read_on(self) -> None:
         try:
             data = await self._stream.read()
-            self._frames.extend(self._decoder.feed(data))
-        except FrameError as fault:
-            raise SandboxLostError(str(fault)) from fault
         except OSError as fault:
             raise SandboxLostError("the connection to the sandbox broke") from fault
         if not data:
             raise SandboxLostError("the sandbox ended before its report")
+        self._frames = self._decoder.feed(data)
 
     async def close(self) -> None:
         """Close the connection. May be repeated."""

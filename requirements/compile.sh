@@ -7,7 +7,8 @@
 # Needs uv (`pip install uv`). base.txt is the service, local.txt adds the servers of a
 # one-machine installation, dev.txt adds what the tests and the linters need. The two smaller
 # lists are held to the largest one's versions, so that what is tested is what is run. No
-# registry address ends up in them: they install from whatever registry pip is set up with.
+# registry address ends up in them: they install from whatever registry pip is set up with; pip
+# itself is not among them, since every virtual environment has one.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,7 +16,7 @@ compile() {
     out=$1
     shift
     uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-        --generate-hashes --no-emit-index-url --no-emit-find-links \
+        --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-package pip \
         --custom-compile-command requirements/compile.sh --output-file "$out" "$@"
 }
 

@@ -3,20 +3,22 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from litestar import Controller, Request, Response, delete, get, head
+from litestar import Controller, HttpMethod, Request, Response, delete, get, head
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 from pydantic import BaseModel
 
+from api.allowed_methods import allowing
 from api.caller import Caller
-from api.descriptions import FILE_ERRORS, SESSION_ERRORS, DownloadOperation
+from api.described_downloads import HEAD_ERRORS, DownloadHeadOperation, DownloadOperation
+from api.descriptions import FILE_ERRORS, SESSION_ERRORS
 from api.downloads import Download, download_headers
 from api.errors import STORAGE_FAILURE, BadRequestError
 from api.listing import Listing, ObjectMetadata, list_files
 from api.paging import AskedListing, provide_asked_listing
+from api.parameters import EntityId, Kind, PathId, ResourceId, Version
 from api.rate_limits import RATE_BUCKET
 from api.scopes import AskedScope, read_scope, require_use
 from storage.errors import SessionNotFoundError, StoredFileNotFoundError
@@ -42,10 +44,10 @@ class FileDeleted(BaseModel):
 
 def provide_asked(
     request: Request[Any, Any, Any],
-    kind: FromQuery[str | None] = None,
-    resource_id: Annotated[str | None, QueryParameter(name="id")] = None,
-    version: FromQuery[str | None] = None,
-    entity_id: FromQuery[str | None] = None,
+    kind: Kind = None,
+    resource_id: ResourceId = None,
+    version: Version = None,
+    entity_id: EntityId = None,
 ) -> AskedScope:
     """Read whose the client says that the session is (librechat-contract 2.0)."""
     _check_ids(*request.path_params.values())
@@ -62,6 +64,9 @@ class FileController(Controller):
     """
 
     tags = ("files",)
+    options_of_downloads = allowing(
+        "/download/{session_id:str}/{file_id:str}", HttpMethod.GET, HttpMethod.HEAD
+    )
     dependencies = {"asked": Provide(provide_asked, sync_to_thread=False)}  # noqa: RUF012 - Litestar's
 
     @get(
@@ -73,7 +78,7 @@ class FileController(Controller):
     )
     async def list_session(
         self,
-        session_id: FromPath[str],
+        session_id: PathId,
         caller: NamedDependency[Caller],
         asked: NamedDependency[AskedScope],
         sessions: NamedDependency[Sessions],
@@ -98,8 +103,8 @@ class FileController(Controller):
     )
     async def describe_file(
         self,
-        session_id: FromPath[str],
-        file_id: FromPath[str],
+        session_id: PathId,
+        file_id: PathId,
         caller: NamedDependency[Caller],
         asked: NamedDependency[AskedScope],
         sessions: NamedDependency[Sessions],
@@ -117,8 +122,8 @@ class FileController(Controller):
     )
     async def download(
         self,
-        session_id: FromPath[str],
-        file_id: FromPath[str],
+        session_id: PathId,
+        file_id: PathId,
         caller: NamedDependency[Caller],
         asked: NamedDependency[AskedScope],
         sessions: NamedDependency[Sessions],
@@ -133,13 +138,15 @@ class FileController(Controller):
 
     @head(
         "/download/{session_id:str}/{file_id:str}",
+        operation_class=DownloadHeadOperation,
+        responses=HEAD_ERRORS,
         summary="Ask about a file",
         opt={STORAGE_FAILURE: "Error downloading file", RATE_BUCKET: "download"},
     )
     async def ask_about_download(
         self,
-        session_id: FromPath[str],
-        file_id: FromPath[str],
+        session_id: PathId,
+        file_id: PathId,
         caller: NamedDependency[Caller],
         asked: NamedDependency[AskedScope],
         sessions: NamedDependency[Sessions],
@@ -158,8 +165,8 @@ class FileController(Controller):
     )
     async def delete_file(
         self,
-        session_id: FromPath[str],
-        file_id: FromPath[str],
+        session_id: PathId,
+        file_id: PathId,
         caller: NamedDependency[Caller],
         asked: NamedDependency[AskedScope],
         sessions: NamedDependency[Sessions],
@@ -185,7 +192,7 @@ class FileController(Controller):
     )
     async def delete_session(
         self,
-        session_id: FromPath[str],
+        session_id: PathId,
         caller: NamedDependency[Caller],
         asked: NamedDependency[AskedScope],
         sessions: NamedDependency[Sessions],

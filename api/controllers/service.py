@@ -1,10 +1,11 @@
 """`GET` and `HEAD /health` (librechat-contract 2.1)."""
 
-from litestar import Controller, Response, get, head
+from litestar import Controller, HttpMethod, Response, get, head
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
+from api.allowed_methods import allowing
 from api.auth import PUBLIC
 from api.health import HealthAnswer, HealthCheck
 
@@ -13,6 +14,7 @@ class ServiceController(Controller):
     """About the service itself."""
 
     tags = ("service",)
+    options_of_health = allowing("/health", HttpMethod.GET, HttpMethod.HEAD)
 
     @get(
         "/health",
@@ -36,6 +38,11 @@ class ServiceController(Controller):
         "/health",
         opt={PUBLIC: True},
         security=[{}],
+        responses={
+            HTTP_503_SERVICE_UNAVAILABLE: ResponseSpec(
+                None, description="They cannot", generate_examples=False
+            )
+        },
         summary="Say whether programs can be run",
     )
     async def head_of_health(self, health: NamedDependency[HealthCheck]) -> Response[None]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.status_codes import (
     HTTP_200_OK,
     HTTP_400_BAD_REQUEST,
@@ -15,7 +16,13 @@ from pydantic import BaseModel, Field
 
 from api.body import BodyLimits, request_body
 from api.caller import Caller
-from api.descriptions import BATCH_ERRORS, UPLOAD_ERRORS, BatchOperation, UploadOperation
+from api.descriptions import (
+    BATCH_ERRORS,
+    UPLOAD_ERRORS,
+    BatchOperation,
+    ErrorBody,
+    UploadOperation,
+)
 from api.errors import STORAGE_FAILURE, UPLOAD_TIMED_OUT, Answer
 from api.multipart_form import (
     MAX_BATCH_PARTS,
@@ -127,7 +134,14 @@ class UploadController(Controller):
         "/upload/batch",
         status_code=HTTP_200_OK,
         operation_class=BatchOperation,
-        responses=BATCH_ERRORS,
+        responses={
+            **BATCH_ERRORS,
+            HTTP_400_BAD_REQUEST: ResponseSpec(
+                BatchAnswer | ErrorBody,
+                description="No file could be stored: each says why, or `error` does.",
+                generate_examples=False,
+            ),
+        },
         summary="Upload files, each for itself",
         opt={STORAGE_FAILURE: "Error processing batch upload", RATE_BUCKET: "upload"},
     )

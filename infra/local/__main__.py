@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(  # noqa: C901, PLR0911 - a command each
+def _run(  # noqa: C901, PLR0911, PLR0912 - a command each
     options: argparse.Namespace, rest: list[str], given: list[str], console: Console
 ) -> int:
     """Make sure of what the command needs, and carry it out.
@@ -85,6 +85,19 @@ def _run(  # noqa: C901, PLR0911 - a command each
                 rebuild=options.rebuild,
                 service=options.service,
             )
+        case "audit":
+            from infra.local.audit import report_audit  # noqa: PLC0415 - see above
+
+            report_audit(console)
+            return 0
+        case "sbom":
+            from infra.local.build import sbom  # noqa: PLC0415 - see above
+
+            return sbom(load_config(os.environ), console)
+        case "fuzz":
+            from infra.local.fuzz import run_fuzz  # noqa: PLC0415 - see above
+
+            return run_fuzz(console, options.target, seconds=options.seconds)
         case "init":
             from infra.local.compose_env import init  # noqa: PLC0415 - see above
 
@@ -138,6 +151,11 @@ def _parser() -> argparse.ArgumentParser:
     add_options(
         add("bench", "dev", "measure how fast it is on this machine", reads_settings=False)
     )
+    fuzz = add("fuzz", "dev", "try inputs that nobody would think of", reads_settings=False)
+    fuzz.add_argument("target", nargs="?", help="what to try; a wrong name lists all")
+    fuzz.add_argument("--seconds", type=_seconds, default=60, help="how long each takes (60)")
+    add("audit", "dev", "say what is known to be vulnerable", reads_settings=False)
+    add("sbom", "local", "list what the sandbox image holds, as CycloneDX")
     build = add("build", "local", "build the sandbox image, where it is not up to date")
     build.add_argument("--rebuild", action="store_true", help="build it even if it is")
     build.add_argument(
@@ -150,6 +168,12 @@ def _parser() -> argparse.ArgumentParser:
     add("executor", "base", "start one executor alone, with the environment's settings")
     add("help", None, "show this", reads_settings=False)
     return parser
+
+
+def _seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.local import apt
+from infra.local.audit import report_audit
 from infra.local.bench import report_briefly
 from infra.local.config import CHECKOUT, DEFAULT_SANDBOX_IMAGE
 from infra.local.console import Console
@@ -98,6 +99,7 @@ def run_tests(
         if clients is not None:
             _await_clients(clients, console)
         if with_docker and not arguments:
+            report_audit(console)
             report_briefly(console)
         command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
         test_code = _run_patiently(command, _test_environment(work_dir))

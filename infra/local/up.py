@@ -18,6 +18,7 @@ from infra.local.errors import BadSettingError, ChildFailedError
 from infra.local.image import ensure_sandbox_image
 from infra.local.ports import is_free
 from infra.local.sandbox_engine import choose_sandbox_engine
+from infra.local.sbom import report_sbom
 from infra.local.service import (
     START_TIMEOUT_S,
     api_spec,
@@ -66,8 +67,11 @@ def _start(config: Config, work_dir: WorkDir, supervisor: Supervisor, console: C
     api = api_spec(environment, work_dir, config, api_key)
     # Before the image, which may take minutes, and while the servers start.
     check_settings(executor.environment, api.environment, console)
-    ensure_sandbox_image(config.sandbox_image, console.say, languages=config.sandbox_languages)
-    console.done(f"sandbox image {config.sandbox_image} is there")
+    image = config.sandbox_image
+    is_new = ensure_sandbox_image(image, console.say, languages=config.sandbox_languages)
+    console.done(f"sandbox image {image} is there")
+    if is_new:
+        report_sbom(image, work_dir, console)
     servers.wait(console)
     owner = environment["CODE_EXECUTOR_ID"]
     supervisor.at_stop(lambda: _remove_containers(owner, console))

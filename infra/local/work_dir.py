@@ -4,6 +4,7 @@
 * `secrets/`: keys, made at the first start, one a file, mode 0600
 * `broker/`: the broker's folder; it holds nothing that may not be lost
 * `logs/`: one file a process, the previous start's beside it
+* `sbom/`: what sandbox images hold, one file an image
 * `ports.json`: which ports the servers took
 * `executor-id`: whose containers are ours, also after a crash
 * `up.lock`: held by the running `up`, whose process id it names

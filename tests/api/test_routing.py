@@ -45,6 +45,16 @@ class TestPaths:
         assert answer.json()["error"] == "Method not allowed"
         assert set(answer.headers["allow"].split(", ")) == allowed
 
+    @pytest.mark.parametrize("prefix", ["", "/v1"])
+    @pytest.mark.parametrize("path", ["/health", f"/download/{UNKNOWN_ID}/{UNKNOWN_ID}"])
+    def test_who_asks_for_the_methods_of_a_path_is_told_all(
+        self, client: Client, prefix: str, path: str
+    ) -> None:
+        answer = client.options(prefix + path)
+
+        assert answer.status_code == 204
+        assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
 
 class TestProfile:
     @pytest.mark.parametrize("path", ["/health", "/nope", f"/files/{UNKNOWN_ID}"])

@@ -11,7 +11,10 @@ import pytest
 from infra.local.config import CHECKOUT
 
 SCRIPT = CHECKOUT / "code-command"
-COMMANDS = ("up", "test", "check", "build", "init", "api", "executor", "help")
+COMMANDS = (
+    *("up", "test", "check", "audit", "fuzz", "build", "sbom", "init", "api", "executor"),
+    "help",
+)
 
 
 def run(
@@ -119,6 +122,7 @@ def test_without_a_python_it_says_what_to_install(bare_checkout: Path, tmp_path:
         (("dance",), "invalid choice: 'dance'"),
         (("up", "--port", "0"), "'0' is not a port"),
         (("up", "--port", "eighty"), "'eighty' is not a port"),
+        (("fuzz", "--seconds", "0"), "'0' is not a number of seconds"),
         (("up", "--bogus"), "unrecognized arguments: --bogus"),
         (("check", "tests"), "unrecognized arguments: tests"),
     ],

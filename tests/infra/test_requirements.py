@@ -1,5 +1,6 @@
 """The locked lists are compiled from pyproject.toml, and agree with each other."""
 
+import json
 import re
 import tomllib
 from typing import Any
@@ -51,6 +52,26 @@ def test_every_entry_has_a_version_and_hashes(level: str) -> None:
     assert entries
     assert all(ENTRY.match(line + "\n") for line in entries)
     assert all("--hash=sha256:" in block for block in blocks)
+
+
+@pytest.mark.parametrize("name", ["python.lock", "node.lock"])
+def test_so_has_every_entry_of_what_is_installed_into_the_image(name: str) -> None:
+    text = (CHECKOUT / "sandbox" / "packages" / name).read_text(encoding="utf-8")
+    blocks = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
+
+    assert blocks
+    assert all(re.match(r"[a-z0-9-]+==\S+", block) for block in blocks)
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_so_has_every_package_of_npm() -> None:
+    path = CHECKOUT / "sandbox" / "packages" / "node" / "package-lock.json"
+    packages = json.loads(path.read_text(encoding="utf-8"))["packages"]
+    del packages[""]  # The list itself.
+
+    assert packages
+    assert all(package["version"] for package in packages.values())
+    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
 
 
 @pytest.mark.parametrize(("less", "more"), [("base", "local"), ("local", "dev")])

@@ -56,7 +56,7 @@ def victim(target: RunningService) -> Iterator[Caller]:
 
 
 @pytest.fixture(autouse=True)
-def others_are_served(target: RunningService, request: pytest.FixtureRequest) -> Iterator[None]:
+def others_are_served(request: pytest.FixtureRequest) -> Iterator[None]:
     """See that the second tenant's runs succeed meanwhile, and that nothing is left after.
 
     Tests marked `alone` attack no running service.
@@ -64,6 +64,8 @@ def others_are_served(target: RunningService, request: pytest.FixtureRequest) ->
     if request.node.get_closest_marker("alone") is not None:
         yield
         return
+    # Asked for here: for those tests it is not even started.
+    target: RunningService = request.getfixturevalue("target")
     with target.caller(TENANTS[1]) as caller, Neighbour(caller) as neighbour:
         yield
         neighbour.is_still_served()

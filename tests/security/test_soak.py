@@ -1,0 +1,134 @@
+"""Nothing piles up over thousands of runs, one after the other."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.running_service import RunningService, eventually, running_service
+from tests.live.running_service_caller import Caller, stored_files
+from tests.security import soak
+
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
+
+GIVEN = int(os.environ.get("SOAK_RUNS", "0"))
+"""10000 makes the long form, with both engines: a quarter of an hour each on two processors."""
+
+RUNS = {"oci": GIVEN or 2_000, "docker": GIVEN or 400}
+"""The Docker engine makes so much fewer containers a second that it has the smaller share."""
+
+WARM_UP = {"oci": 200, "docker": 60}
+"""Until then pools, connections and caches grow to their size."""
+
+WITH_FILES_EVERY = 20
+"""Of the runs, one in so many has a file going in, one coming out, and both deleted."""
+
+MORE_DESCRIPTORS = 3
+MORE_THREADS = 3
+"""Idle connections and pools' threads come and go: by a few, whatever the number of runs."""
+
+MORE_MB = 12.0
+"""Of our processes and the broker, which keeps reports of runs for ten minutes: half a kilobyte
+each. They have grown by 2 MB at most, whatever the number of runs."""
+MORE_MB_OF_STORAGE = 150.0
+"""The object store is Go's: its heap grows to twice what lives before it is looked through."""
+
+SETTLE_S = 60
+
+
+@pytest.fixture(params=["oci", "docker"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """The processes' own folder for files that come and go."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def service(engine: str, temporary: Path, tmp_path: Path) -> Iterator[RunningService]:
+    settings = {
+        "SANDBOX_ENGINE": engine,
+        "SANDBOX_POOL_SIZE": "4",
+        "TMPDIR": str(temporary),
+        "LOG_LEVEL": "WARNING",
+    }
+    with running_service(tmp_path / "work", settings) as service:
+        yield service
+
+
+@pytest.mark.case(61)
+@pytest.mark.timeout(120 + max(RUNS.values()) * 2)
+def test_thousands_of_runs_leave_nothing_behind(
+    service: RunningService, engine: str, temporary: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with service.caller() as caller:
+        run_many(caller, WARM_UP[engine])
+        rest(service, engine)
+        before = settled(service, temporary)
+        began_at = time.monotonic()
+        run_many(caller, RUNS[engine])
+        took_s = time.monotonic() - began_at
+        rest(service, engine)
+        after = settled(service, temporary, like=before)
+
+    title = f"\n{engine}: {RUNS[engine]} runs, one after the other, in {took_s:.0f} s"
+    with capsys.disabled():
+        print(soak.table(before, after, title=title))  # noqa: T201 - the report
+    for name, held in before.processes.items():
+        now = after.processes[name]
+        assert now.descriptors <= held.descriptors + MORE_DESCRIPTORS, name
+        assert now.threads <= held.threads + MORE_THREADS, name
+        more_mb = MORE_MB_OF_STORAGE if name == "weed" else MORE_MB
+        assert now.resident_mb <= held.resident_mb + more_mb, name
+
+
+def settled(
+    service: RunningService, temporary: Path, *, like: soak.Sample | None = None
+) -> soak.Sample:
+    """Wait until the host is as in a former sample, or tidy; return what shows it."""
+    samples: list[soak.Sample] = []
+
+    def has_settled() -> bool:
+        samples[:] = [soak.take(service, temporary)]
+        host = samples[0].host
+        return host[soak.ORPHANS] == 0 if like is None else host == like.host
+
+    was = like.host if like is not None else "tidy"
+    eventually(has_settled, f"the host is as it was: {was}", timeout_s=SETTLE_S)
+    return samples[0]
+
+
+def run_many(caller: Caller, count: int) -> None:
+    for number in range(count):
+        if number % WITH_FILES_EVERY:
+            assert caller.run(f"print({number})")["stdout"] == f"{number}\n"
+        else:
+            run_with_files(caller, number)
+
+
+def run_with_files(caller: Caller, number: int) -> None:
+    """Bring a file, have it changed, and delete everything of it."""
+    given = caller.upload("in.txt", str(number).encode())
+    answer = caller.run("open('out.txt', 'w').write(open('in.txt').read() * 2)", given)
+    made = stored_files(answer)["out.txt"]
+    assert caller.download(made) == str(number).encode() * 2
+    for session_id in (given.session_id, made.session_id):
+        assert caller.http.delete(f"/sessions/{session_id}").status_code == 200
+
+
+def rest(service: RunningService, engine: str) -> None:
+    """Wait until nothing runs and as many sandboxes wait as always do."""
+    if engine == "docker":
+        service.rest()
+        return
+    eventually(
+        lambda: len(soak.oci_view.boxes_of(soak.owner_of(service))) == service.pool_size,
+        "the pool is full and no more",
+    )
