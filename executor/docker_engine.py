@@ -18,7 +18,9 @@ from executor.concurrency import to_its_end
 from executor.docker_assets import fill_volume, remove_volumes
 from executor.docker_spec import container_spec, owner_filter
 from executor.docker_stream import AttachedStream
+from executor.docker_versions import parts_of
 from executor.frame_stream import FrameStream
+from executor.known_escapes import Part
 from executor.policy import SandboxPolicy
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 from executor.shared_assets import AssetArchive
@@ -161,6 +163,11 @@ class DockerEngine(SandboxEngine):
     async def check(self) -> None:
         api = await self._connected()
         await self._call(api.ping)
+
+    @override
+    async def parts(self) -> tuple[Part, ...]:
+        api = await self._connected()
+        return parts_of(await self._call(api.version), runtime=self._policy.runtime)
 
     async def _connected(self) -> Any:
         if self._api is None:
