@@ -6,7 +6,6 @@ from typing import Any
 from executor.policy import (
     CPU_PERIOD_US,
     HOSTNAME,
-    MAX_PROCESSES,
     SHARED,
     SHM_BYTES,
     WORKSPACE,
@@ -62,7 +61,7 @@ def _host_config(policy: SandboxPolicy, uid: int, shared_volume: str | None) -> 
         "MemorySwap": policy.memory_bytes,
         "CpuPeriod": CPU_PERIOD_US,
         "CpuQuota": policy.cpu_quota_us,
-        "PidsLimit": MAX_PROCESSES,
+        "PidsLimit": policy.tasks,
         "ShmSize": SHM_BYTES,
         "Tmpfs": policy.tmpfs_mounts(uid),
         "Mounts": _mounts(shared_volume),

@@ -8,7 +8,6 @@ from executor.policy import (
     CPU_PERIOD_US,
     HOSTNAME,
     MASKED_PATHS,
-    MAX_PROCESSES,
     READONLY_PATHS,
     SHARED,
     SHM_BYTES,
@@ -89,7 +88,7 @@ def _resources(policy: SandboxPolicy) -> dict[str, Any]:
         "devices": [{"allow": False, "access": "rwm"}],
         "memory": {"limit": policy.memory_bytes, "swap": policy.memory_bytes},
         "cpu": {"quota": policy.cpu_quota_us, "period": CPU_PERIOD_US},
-        "pids": {"limit": MAX_PROCESSES},
+        "pids": {"limit": policy.tasks},
     }
 
 
