@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from executor.known_escapes import Escape, Part, known_escapes
-from executor.package_changelog import changelog, is_distributions
+from executor.package_changelog import (
+    PACKAGES,
+    changelog,
+    is_distributions,
+    reaches_back_to,
+)
 from executor.sandbox import SandboxEngine, SandboxUnavailableError
 
 RETRY_S = 5.0
@@ -60,22 +65,28 @@ def find(
 
 
 def _mended(escape: Escape, text: str | None, *, is_theirs: bool) -> Mended:
-    if text is not None:
-        return Mended.YES if escape.cve in text else Mended.NO
-    return Mended.UNKNOWN if is_theirs else Mended.NO
+    if not is_theirs:
+        return Mended.NO
+    if text is not None and escape.cve in text:
+        return Mended.YES
+    # Nobody mends a hole before the year in which it gets its number.
+    year = int(escape.cve.split("-")[1])
+    is_told = text is not None and reaches_back_to(text, year)
+    return Mended.NO if is_told else Mended.UNKNOWN
 
 
 def lines(findings: Iterable[Finding]) -> Iterator[str]:
     """Tell findings for people: one line for those that need the same thing done."""
-    for _, group in itertools.groupby(findings, _what_is_the_same):
+    for _, group in itertools.groupby(findings, alike):
         together = list(group)
         first = together[0]
         names = ", ".join(finding.escape.cve for finding in together)
         what = f"{_called(first.part)}: {names} ({first.escape.what})"
-        yield f"{what}, {_what_to_do(first)}"
+        yield f"{what}, {_what_to_do(first, count=len(together))}"
 
 
-def _what_is_the_same(finding: Finding) -> tuple[object, ...]:
+def alike(finding: Finding) -> tuple[object, ...]:
+    """Return what findings have in common that make one line."""
     escape = finding.escape
     return finding.part, finding.mended, escape.fixed_in, escape.what, escape.needs
 
@@ -85,21 +96,19 @@ def _called(part: Part) -> str:
     return f"{part.name} {part.build if is_package else part.version}"
 
 
-def _what_to_do(finding: Finding) -> str:
+def _what_to_do(finding: Finding, *, count: int) -> str:
     escape = finding.escape
-    *others, last = escape.fixed_in
-    fixed = f"fixed upstream in {', '.join(others)} and {last}" if others else (
-        f"fixed upstream in {last}"
-    )
+    them = "it" if count == 1 else "them"
+    fixed = f"fixed upstream in {_listed(escape.fixed_in)}"
     if finding.mended is Mended.YES:
-        return f"{fixed}; the changelog of this host's package names it as mended"
+        return f"{fixed}; the changelog of this host's package names {them} as mended"
     if finding.mended is Mended.UNKNOWN:
         advice = (
-            "your distribution may have mended it, but its changelog cannot be read here:"
-            f" look for it in `apt-get changelog` or `rpm -q --changelog {finding.part.name}`"
+            f"your distribution may have mended {them}, but its changelog cannot be read here:"
+            f" see `apt-get changelog {_package(finding)}` or `rpm -q --changelog`"
         )
     elif is_distributions(finding.part):
-        advice = "the changelog of this host's package does not name it: update it"
+        advice = f"the changelog of this host's package does not name {them}: update it"
     else:
         advice = "update it"
     if escape.needs:
@@ -107,8 +116,17 @@ def _what_to_do(finding: Finding) -> str:
     return f"{fixed}; {advice}"
 
 
+def _package(finding: Finding) -> str:
+    return PACKAGES.get(finding.part.name, finding.part.name)
+
+
+def _listed(items: Iterable[str]) -> str:
+    *others, last = items
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def refusal(findings: Iterable[Finding]) -> str:
-    """Return why `SANDBOX_STRICT` refuses a host with these, in one line; empty if it does not."""
+    """Return why `SANDBOX_STRICT` refuses such a host, in one line; empty if it does not."""
     told = "; ".join(lines(finding for finding in findings if finding.is_open))
     return f"SANDBOX_STRICT refuses a host with known escapes: {told}" if told else ""
 

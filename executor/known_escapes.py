@@ -147,7 +147,7 @@ KNOWN_ESCAPES = (
         cve="CVE-2026-41567",
         part="docker",
         fixed_in=("29.5.1",),
-        what="a compressed upload is unpacked by the container's own program, as root of the host",
+        what="a compressed upload is unpacked by the container's program, as root of the host",
         needs="a compressed archive copied into a container",
     ),
     *(
@@ -200,7 +200,7 @@ def read_version(text: str) -> Version | None:
     if found is None:
         return None
     major, minor, patch, candidate = found.groups()
-    return int(major), int(minor), int(patch or 0), LAST if candidate is None else int(candidate)
+    return int(major), int(minor), int(patch or 0), int(candidate or LAST)
 
 
 def _has(escape: Escape, version: Version) -> bool:

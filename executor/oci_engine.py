@@ -24,8 +24,8 @@ from executor.known_escapes import Part
 from executor.oci_bundle import IDS_PER_SANDBOX, UnpackedImage, bundle
 from executor.oci_cgroup import Cgroup
 from executor.oci_image import UnpackedImages
-from executor.oci_version import runtime_part
 from executor.oci_runtime import Init, OciRuntime, adopt_orphans
+from executor.oci_version import runtime_part
 from executor.policy import SandboxPolicy
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 from executor.shared_assets import AssetArchive

@@ -22,10 +22,22 @@ _DISTRIBUTIONS = re.compile(
     r"[+~](?:ds|dfsg)|ubuntu|[-+~.]deb\d|\.(?:el|fc|amzn|azl|cm)\d|suse|alpine", re.IGNORECASE
 )
 
+_ENTRY_YEARS = re.compile(r"^ -- .*> +\w{3}, \d{1,2} \w{3} (\d{4})", re.MULTILINE)
+_CUT_OFF = "Older entries have been removed from this changelog"
+
 
 def is_distributions(part: Part) -> bool:
     """Say whether a distribution built it, who may have mended it without a new version."""
     return _DISTRIBUTIONS.search(f"{part.version} {part.build}") is not None
+
+
+def reaches_back_to(text: str, year: int) -> bool:
+    """Say whether a changelog still has what was mended in `year` and later.
+
+    Debian cuts the older entries off, and says so at the end.
+    """
+    years = [int(found) for found in _ENTRY_YEARS.findall(text)]
+    return _CUT_OFF not in text or (bool(years) and min(years) < year)
 
 
 def changelog(part: Part, documentation: Path = DOCUMENTATION) -> str | None:

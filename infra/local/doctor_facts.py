@@ -17,12 +17,18 @@ from executor.known_escapes import Part
 from executor.oci_version import runtime_part
 from executor.sandbox import SandboxUnavailableError
 from infra.local.config import Config
-from infra.local.engine import connect, engine_address
+from infra.local.engine import Answer, ask, connect, engine_address
 from infra.local.image import DIGEST_LABEL, ROOT, has_registry_host
 from infra.local.image_digest import source_digest
 from infra.local.sandbox_engine import DEFAULT_RUNTIME, SandboxEngine, likely_engine
 
 SWAPS = Path("/proc/swaps")
+
+_SILENCE = {
+    Answer.READY: "",
+    Answer.SILENT: "nobody listens there",
+    Answer.DENIED: "this user may not use it (sudo, or the group docker)",
+}
 
 
 class Kernel(Enum):
@@ -92,8 +98,8 @@ def look_around(config: Config) -> Facts:
     environment = config.environment
     runtime = environment.get("SANDBOX_RUNTIME") or DEFAULT_RUNTIME
     sandbox_engine = likely_engine(environment)
-    engine, silence, answer = None, "", dict[str, Any]()
-    path = runtime
+    engine, answer, path = None, dict[str, Any](), runtime
+    silence = _SILENCE[ask(engine_address())]
     try:
         with closing(connect()) as client:
             answer = client.version()
@@ -102,7 +108,7 @@ def look_around(config: Config) -> Facts:
             image = _image(client, config)
             engine = _engine(told, runtime=runtime, image=image, on=sandbox_engine)
     except (DockerException, OSError) as fault:
-        silence = (str(fault).splitlines() or [type(fault).__name__])[0]
+        silence = silence or (str(fault).splitlines() or [type(fault).__name__])[0]
     parts, problem = _parts(sandbox_engine, runtime, answer)
     return Facts(
         address=engine_address(),

@@ -1,10 +1,11 @@
 """From facts to checks, from checks to a grade. Pure; docs/production-host.md defines both."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from executor.boot_check import lines
+from executor.boot_check import Finding, Mended, alike, lines
 from infra.local.doctor_facts import Engine, Facts, Image, Kernel
 
 
@@ -104,7 +105,9 @@ def _checks(facts: Facts) -> Iterator[Check]:
 
 
 def _runtime(facts: Facts, engine: Engine) -> Check:
-    made_by = f"{facts.runtime} itself" if facts.sandbox_engine == "oci" else "the Docker engine"
+    made_by = (
+        f"{facts.runtime} itself" if facts.sandbox_engine == "oci" else "the Docker engine"
+    )
     text = f"{facts.runtime}, {facts.kernel.value} kernel; sandboxes are made by {made_by}"
     if engine.knows_runtime:
         return Check(name="runtime", state=State.OK, text=text)
@@ -122,7 +125,7 @@ def _user_namespaces(facts: Facts, engine: Engine) -> Check:
     if engine.is_rootless:
         return Check(name=name, state=State.OK, text="the engine itself is not root (rootless)")
     if engine.has_userns_remap:
-        return Check(name=name, state=State.OK, text="root of a sandbox is nobody (userns-remap)")
+        return Check(name=name, state=State.OK, text="root is nobody (userns-remap)")
     if facts.sandbox_engine == "oci":
         return Check(
             name=name, state=State.OK, text="each sandbox has a user namespace of its own"
@@ -232,16 +235,34 @@ def _image(facts: Facts, engine: Engine) -> Check:
 
 def _escapes(facts: Facts) -> Iterator[Check]:
     is_open = [finding for finding in facts.findings if finding.is_open]
-    for line in lines(is_open):
+    for line, finding in zip(lines(is_open), _firsts(is_open), strict=True):
+        wanted = " or ".join(finding.escape.fixed_in)
         yield Check(
             name="escapes",
             state=State.BAD,
             text=line,
-            advice="update what has a known escape"
-            + ("" if facts.kernel is Kernel.HOST else ", or use another runtime"),
+            advice=f"update {finding.part.name} to {wanted} or later, or to a package of your"
+            " distribution that says it mends this",
         )
-    for line in lines(finding for finding in facts.findings if not finding.is_open):
-        yield Check(name="escapes", state=State.OK, text=f"no way out of a sandbox here: {line}")
+    mended = [finding for finding in facts.findings if finding.mended is Mended.YES]
+    if mended:
+        yield Check(
+            name="escapes",
+            state=State.OK,
+            text=f"mended by this host's packages: {_named(mended)}",
+        )
+    harmless = [
+        finding
+        for finding in facts.findings
+        if finding.escape.needs and finding.mended is not Mended.YES
+    ]
+    if harmless:
+        yield Check(
+            name="escapes",
+            state=State.OK,
+            text="known, but out of a sandbox's reach, since each needs what executors never"
+            f" do: {_named(harmless)}",
+        )
     if facts.versions_problem:
         yield Check(
             name="escapes",
@@ -250,12 +271,20 @@ def _escapes(facts: Facts) -> Iterator[Check]:
         )
     elif not facts.findings:
         yield Check(name="escapes", state=State.OK, text="none known of these versions")
-    if is_open and not facts.is_strict:
-        return
     if facts.is_strict:
         yield Check(
             name="strict", state=State.OK, text="SANDBOX_STRICT refuses known escapes at start"
         )
+
+
+def _firsts(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Return one finding for each of their `lines`."""
+    for _, group in itertools.groupby(findings, alike):
+        yield next(group)
+
+
+def _named(findings: Iterable[Finding]) -> str:
+    return ", ".join(f"{found.escape.cve} ({found.part.name})" for found in findings)
 
 
 def _key(facts: Facts) -> Check:
