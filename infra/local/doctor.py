@@ -9,8 +9,9 @@ from typing import Any
 
 from infra.local.config import Config
 from infra.local.console import Console
+from infra.local.doctor_checks import Check, State, examine
 from infra.local.doctor_facts import Facts, look_around
-from infra.local.doctor_grade import Check, Grade, State, examine, grade, steps
+from infra.local.doctor_grade import Grade, grade, steps
 
 MEANINGS = {
     Grade.A: "another kernel than the host's is between programs and the host",

@@ -11,7 +11,7 @@ import pytest
 from infra.local.config import CHECKOUT
 
 SCRIPT = CHECKOUT / "code-command"
-COMMANDS = ("up", "test", "check", "build", "init", "api", "executor", "help")
+COMMANDS = ("up", "doctor", "test", "check", "build", "init", "api", "executor", "help")
 
 
 def run(

@@ -6,8 +6,9 @@ import pytest
 
 from executor.boot_check import Finding, Mended
 from executor.known_escapes import KNOWN_ESCAPES, Part
+from infra.local.doctor_checks import State, examine
 from infra.local.doctor_facts import Engine, Facts, Image, Kernel, kernel_of
-from infra.local.doctor_grade import Grade, State, examine, grade, steps
+from infra.local.doctor_grade import Grade, grade, steps
 
 ENGINE = Engine(
     version="29.6.0",
