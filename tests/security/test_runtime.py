@@ -67,15 +67,15 @@ def test_a_program_ends_with_its_time(attacker: Caller) -> None:
 
 
 def test_a_program_ends_with_its_memory(attacker: Caller) -> None:
-    answer = attacker.run("x = bytearray(b'x') * (4 << 30)\nprint(len(x))")
+    answer = attacker.run("x = bytearray(b'x') * (700 << 20)\nprint(len(x))")
 
     assert answer["stdout"] == ""
     assert "emory" in answer["stderr"] + str(answer.get("message"))
 
 
-def test_a_compiled_program_runs_with_more_memory(attacker: Caller) -> None:
-    code = '#include <iostream>\nint main() { std::cout << 42 << "\\n"; }\n'
+def test_a_compiled_program_runs(attacker: Caller) -> None:
+    code = '#include <stdio.h>\nint main(void) { puts("42"); }\n'
 
-    answer = attacker.run(code, lang="cpp")
+    answer = attacker.run(code, lang="c")
 
-    assert answer["stdout"] == "42\n"
+    assert answer["stdout"] == "42\n", answer["stderr"]
