@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import signals
 
+from executor.boot_check import KnownEscapeError
 from executor.messages import QUEUE_NAME
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
@@ -78,6 +79,9 @@ def main() -> int:
                 "--without-heartbeat",
             ]
         )
+    except KnownEscapeError as fault:
+        logging.getLogger(__name__).error("%s", fault)  # noqa: TRY400 - said in one line
+        return 2
     finally:
         service.stop()
     return worker.exit_code

@@ -6,7 +6,6 @@ from typing import Any
 from executor.policy import (
     CPU_PERIOD_US,
     HOSTNAME,
-    MAX_PROCESSES,
     OOM_SCORE,
     READONLY_PATHS,
     SHARED,
@@ -67,7 +66,7 @@ def _host_config(policy: SandboxPolicy, uid: int, shared_volume: str | None) -> 
         "MemorySwap": policy.memory_bytes,
         "CpuPeriod": CPU_PERIOD_US,
         "CpuQuota": policy.cpu_quota_us,
-        "PidsLimit": MAX_PROCESSES,
+        "PidsLimit": policy.tasks,
         "Ulimits": [
             {"Name": name.lower(), "Soft": most, "Hard": most}
             for name, most in policy.process_limits().items()

@@ -7,7 +7,6 @@ from typing import Any
 from executor.policy import (
     CPU_PERIOD_US,
     HOSTNAME,
-    MAX_PROCESSES,
     OOM_SCORE,
     READONLY_PATHS,
     SHARED,
@@ -95,7 +94,7 @@ def _resources(policy: SandboxPolicy) -> dict[str, Any]:
         "devices": [{"allow": False, "access": "rwm"}],
         "memory": {"limit": policy.memory_bytes, "swap": policy.memory_bytes},
         "cpu": {"quota": policy.cpu_quota_us, "period": CPU_PERIOD_US},
-        "pids": {"limit": MAX_PROCESSES},
+        "pids": {"limit": policy.tasks},
     }
 
 

@@ -20,10 +20,12 @@ from typing_extensions import override
 
 from executor.concurrency import to_its_end
 from executor.frame_stream import FrameStream
+from executor.known_escapes import Part
 from executor.oci_bundle import IDS_PER_SANDBOX, UnpackedImage, bundle
 from executor.oci_cgroup import Cgroup
 from executor.oci_image import UnpackedImages
 from executor.oci_runtime import Init, OciRuntime, adopt_orphans
+from executor.oci_version import runtime_part
 from executor.policy import SandboxPolicy
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 from executor.shared_assets import AssetArchive
@@ -176,6 +178,10 @@ class OciEngine(SandboxEngine):
             raise SandboxUnavailableError(
                 f"{self._image.root} is gone; a restart unpacks the image again"
             )
+
+    @override
+    async def parts(self) -> tuple[Part, ...]:
+        return (await self._call(runtime_part, self._policy.runtime),)
 
     async def _prepared(self) -> UnpackedImage:
         """Do once what all sandboxes need."""

@@ -19,6 +19,12 @@ MAX_PROCESSES = 50
 """Processes and threads of a sandbox, its supervisor's included: what bounds a fork bomb. The
 reference allows 64 (librechat-contract 6.1); every language passes its tests with these."""
 
+GVISOR_TASKS = 10 * MAX_PROCESSES
+"""The same limit as the host counts it, where gVisor's kernel is a process itself: that has 40
+to 60 threads of its own, and each process of the program takes three and, while it starts, a
+few more. With 50 no sandbox lives until its first program; with 250, twenty children that are
+started at once end it now and then, with 500 forty never did. Threads cost the host none."""
+
 MAX_INODES = 20_000
 """Of the workspace, and of `/tmp`: a million empty files would otherwise cost a gigabyte of
 kernel memory and minutes of collecting."""
@@ -130,6 +136,11 @@ class SandboxPolicy:
         """Microseconds of processor time in each period."""
         return int(self.cpus * CPU_PERIOD_US)
 
+    @property
+    def tasks(self) -> int:
+        """Most processes and threads in the sandbox's cgroup."""
+        return GVISOR_TASKS if is_gvisor(self.runtime) else MAX_PROCESSES
+
     def tmpfs_mounts(self, uid: int) -> dict[str, str]:
         """Return mount points and options.
 
@@ -142,6 +153,11 @@ class SandboxPolicy:
             BUILD: f"{common},exec,size={BUILD_BYTES}",
             "/tmp": f"{common},noexec,size={TMP_BYTES}",  # noqa: S108 - the sandbox's own
         }
+
+
+def is_gvisor(runtime: str) -> bool:
+    """Tell by its name, as engines call it by default, whether a runtime is gVisor's."""
+    return "runsc" in runtime or "gvisor" in runtime
 
 
 @cache

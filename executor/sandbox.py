@@ -12,6 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from executor.known_escapes import Part
 from executor.messages import Stopped
 from sandbox.supervisor.skips import Skipped, SkipReason
 
@@ -232,6 +233,14 @@ class SandboxEngine(Protocol):
 
         Raises:
             SandboxUnavailableError: It does not.
+        """
+        ...
+
+    async def parts(self) -> tuple[Part, ...]:
+        """Return the programs that sandboxes are made with, as far as they can be asked.
+
+        Raises:
+            SandboxUnavailableError: They do not answer.
         """
         ...
 

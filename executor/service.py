@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import cast
 
+from executor import boot_check
 from executor.broker_clock import BrokerClock
 from executor.concurrency import end
 from executor.engines import make_engine
@@ -83,8 +84,15 @@ class ExecutorService:
         self._trouble_over = asyncio.Event()
 
     def start(self) -> None:
-        """Start the loop; fill the pool and clean up in the background."""
+        """Start the loop; fill the pool and clean up in the background.
+
+        Raises:
+            KnownEscapeError: This host is refused (`SANDBOX_STRICT`); `stop` is still to come.
+        """
         self._thread.start()
+        if self._settings.sandbox_strict:
+            checked = boot_check.refuse(self._engine)
+            asyncio.run_coroutine_threadsafe(checked, self._loop).result()
         self._life = asyncio.run_coroutine_threadsafe(self._live(), self._loop)
 
     def stop(self) -> None:
@@ -165,6 +173,7 @@ class ExecutorService:
                 asyncio.create_task(self._beat()),
                 asyncio.create_task(self._clean_now_and_then()),
                 asyncio.create_task(self._clock.follow()),
+                asyncio.create_task(boot_check.tell(self._engine)),
             )
             await self._stop.wait()
             await end((*chores, *self._runs.values()))

@@ -38,6 +38,9 @@ class ExecutorSettings(StorageSettings):
     """Where `oci` keeps images unpacked. Every user must be able to enter the folders above."""
     sandbox_runtime: str = Field(default="runc", min_length=1)
     """OCI runtime, as the engine knows it."""
+    sandbox_strict: bool = False
+    """Whether a host whose engine or runtime has known escapes is refused
+    (`executor.boot_check`)."""
     sandbox_pool_size: int = Field(default=2, ge=0, le=200)
     """Sandboxes that wait, preloaded: 130 to 160 MB each. 0 makes every run a cold one."""
     sandbox_pool_max: int = Field(default=8, ge=0, le=200)

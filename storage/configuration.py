@@ -75,6 +75,7 @@ VARIABLES = frozenset(
         "SANDBOX_POOL_MAX",
         "SANDBOX_POOL_SIZE",
         "SANDBOX_RUNTIME",
+        "SANDBOX_STRICT",
         "SERVER_TIMING",
         "SESSION_MAX_AGE_HOURS",
         "SHARED_ASSETS_PATH",

@@ -163,6 +163,9 @@ SHOWN_BY = {
         f"{SETTINGS}::TestSandboxes::"
         "test_they_are_of_the_image_the_runtime_and_the_owner_it_was_told"
     ),
+    "SANDBOX_STRICT": (
+        "live/test_service_strict.py::TestUp::test_a_runtime_with_known_escapes_is_refused"
+    ),
     "SERVER_TIMING": (
         "live/test_service_timing.py::test_steps_add_up_to_no_more_than_the_client_waits"
     ),

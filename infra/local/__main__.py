@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command in {None, "help"}:
         parser.print_help()
         return 0
-    console = Console()
+    # What `doctor --json` prints is for a machine: nothing else may be in it.
+    console = Console(sys.stderr if getattr(options, "json", False) else None)
     try:
         return _run(options, rest, given, console)
     except LocalError as fault:
@@ -64,6 +65,10 @@ def _run(  # noqa: C901, PLR0911, PLR0912 - a command each
             from infra.local.up import up  # noqa: PLC0415 - see above
 
             return up(load_config(os.environ, host=options.host, port=options.port), console)
+        case "doctor":
+            from infra.local.doctor import doctor  # noqa: PLC0415 - see above
+
+            return doctor(load_config(os.environ), console, as_json=options.json)
         case "test":
             from infra.local.checks import run_tests  # noqa: PLC0415 - see above
 
@@ -137,6 +142,8 @@ def _parser() -> argparse.ArgumentParser:
     up = add("up", "local", "start everything on this machine; Ctrl-C stops it")
     up.add_argument("--host", help="address to listen on (CODE_HOST, else 127.0.0.1)")
     up.add_argument("--port", type=_port, help="port to listen on (CODE_PORT, else 8095)")
+    doctor = add("doctor", "base", "say how well this host keeps programs in, and what to do")
+    doctor.add_argument("--json", action="store_true", help="for machines, on standard output")
     test = add(
         "test",
         "dev",

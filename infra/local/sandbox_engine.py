@@ -39,6 +39,14 @@ def choose_sandbox_engine(environment: Mapping[str, str], console: Console) -> S
     return "oci"
 
 
+def likely_engine(environment: Mapping[str, str]) -> SandboxEngine:
+    """Return what `choose_sandbox_engine` would try first; nothing is tried."""
+    named = environment.get("SANDBOX_ENGINE")
+    if named:
+        return "oci" if named == "oci" else "docker"
+    return "docker" if _obstacle({"PATH": os.environ["PATH"], **environment}) else "oci"
+
+
 def _described(engine: str) -> str:
     return f"{DEFAULT_RUNTIME} itself" if engine == "oci" else "the Docker engine"
 

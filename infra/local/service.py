@@ -88,16 +88,16 @@ def check_settings(
     for variable in unknown_variables(api):
         console.say(f"note: {variable}")
     try:
-        with _standing_in(executor):
+        with standing_in(executor):
             load_settings(ExecutorSettings)
-        with _standing_in(api):
+        with standing_in(api):
             load_settings(ApiSettings)
     except ConfigurationError as fault:
         raise BadSettingError(str(fault)) from fault
 
 
 @contextmanager
-def _standing_in(environment: Mapping[str, str]) -> Generator[None, None, None]:
+def standing_in(environment: Mapping[str, str]) -> Generator[None, None, None]:
     """Let `environment` be this process's for a moment."""
     ours = dict(os.environ)
     os.environ.clear()

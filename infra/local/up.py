@@ -15,6 +15,7 @@ from infra.local.engine import remove_containers_of
 from infra.local.engine_setup import NAME as DOCKERD
 from infra.local.engine_setup import ensure_engine
 from infra.local.errors import BadSettingError, ChildFailedError
+from infra.local.host_check import check_host
 from infra.local.image import ensure_sandbox_image
 from infra.local.ports import is_free
 from infra.local.sandbox_engine import choose_sandbox_engine
@@ -75,8 +76,9 @@ def _start(config: Config, work_dir: WorkDir, supervisor: Supervisor, console: C
     servers.wait(console)
     owner = environment["CODE_EXECUTOR_ID"]
     supervisor.at_stop(lambda: _remove_containers(owner, console))
-    engine = {"SANDBOX_ENGINE": choose_sandbox_engine(executor.environment, console)}
-    executor = replace(executor, environment={**executor.environment, **engine})
+    engine = choose_sandbox_engine(executor.environment, console)
+    executor = replace(executor, environment={**executor.environment, "SANDBOX_ENGINE": engine})
+    check_host(executor.environment, engine, console)
     console.say("starting the API and the executor")
     children = supervisor.start(executor), supervisor.start(api)
     _wait_for_health(config, supervisor, children)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ def host_config(policy: SandboxPolicy = POLICY, volume: str | None = "assets") -
 )
 def test_the_host_is_protected_by(option: str, value: object) -> None:
     assert host_config()[option] == value
+
+
+def test_gvisors_own_threads_do_not_count_as_the_programs() -> None:
+    """With 50 no sandbox of gVisor's lived until its first program."""
+    assert host_config(replace(POLICY, runtime="runsc"))["PidsLimit"] == 500
 
 
 def test_privileges_cannot_be_gained() -> None:

@@ -12,7 +12,19 @@ from infra.local.config import CHECKOUT
 
 SCRIPT = CHECKOUT / "code-command"
 COMMANDS = (
-    *("up", "test", "check", "audit", "fuzz", "build", "sbom", "init", "api", "executor"),
+    *(
+        "up",
+        "doctor",
+        "test",
+        "check",
+        "audit",
+        "fuzz",
+        "build",
+        "sbom",
+        "init",
+        "api",
+        "executor",
+    ),
     "help",
 )
 
