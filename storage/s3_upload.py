@@ -22,7 +22,7 @@ _PIECE_BYTES = 256 * 1024
 """Least bytes handed to obstore at a time: each hand-over crosses two threads."""
 
 
-_given_up: set["asyncio.Future[PutResult]"] = set()
+given_up: set["asyncio.Future[PutResult]"] = set()
 """Uploads that nobody waits for any more, and that may not be collected before they end."""
 
 
@@ -99,7 +99,7 @@ async def _upload_in_parts(
     sending = asyncio.ensure_future(
         obstore.put_async(store, key, belt.unloaded(), chunk_size=PART_BYTES, max_concurrency=1)
     )
-    _given_up.add(sending)
+    given_up.add(sending)
     sending.add_done_callback(_forget)
     watching = asyncio.create_task(while_it_answers(sending, ask))
     watching.add_done_callback(belt.stop)
@@ -121,7 +121,7 @@ async def _upload_in_parts(
 
 
 def _forget(sending: "asyncio.Future[PutResult]") -> None:
-    _given_up.discard(sending)
+    given_up.discard(sending)
     if not sending.cancelled():
         sending.exception()  # Seen: whoever gave it up never asks for it.
 

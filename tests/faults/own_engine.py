@@ -60,10 +60,13 @@ class OwnEngine:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        settings = self._folder / "daemon.json"  # Not this machine's, for the other engine.
+        settings.write_text("{}", encoding="utf-8")
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 (
                     find_program("dockerd") or "dockerd",
+                    f"--config-file={settings}",
                     f"--data-root={self._folder / 'data'}",
                     f"--exec-root={self._folder / 'exec'}",
                     f"--pidfile={self._folder / 'pid'}",

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from storage.errors import StorageUnavailableError
 from storage.s3 import S3ObjectStore
-from storage.s3_upload import PART_BYTES
+from storage.s3_upload import PART_BYTES, given_up
 from storage.settings import StorageSettings
 
 pytestmark = pytest.mark.anyio
@@ -111,6 +111,8 @@ async def store_that_answers(
         server.close()
         for connection in connections:
             connection.abort()
+        # obstore's threads would go on to speak to a loop that is closed.
+        await asyncio.gather(*given_up, return_exceptions=True)
         await asyncio.sleep(0)  # The loop closes their sockets in its next turn.
 
 
