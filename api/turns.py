@@ -34,8 +34,9 @@ class QueueLimits(NamedTuple):
 def window_for(executors: Iterable[ExecutorStatus]) -> int:
     """Return how many runs may be sent and not ended at once.
 
-    Those in excess of what executors run lie ready for whoever ends one: without them a slot
-    would be idle while its report and the next run pass each other, some 5 ms.
+    Those in excess of what executors run lie ready for whichever ends. With eight slots, runs
+    of 30 ms and two busy processors, all took 23 % longer without them than if every run was
+    sent at once, and 6 % longer with half as many; with runs of 150 ms there was no telling.
     """
     capacity = sum(executor.capacity for executor in executors)
     return capacity + max(1, capacity // 2) if capacity else UNKNOWN_WINDOW

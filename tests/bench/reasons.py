@@ -65,6 +65,13 @@ REASONS: dict[str, str] = {
         "that a deletion counts at once everywhere; parsing it is paid once. Next: ask the "
         "object store whether it changed (If-None-Match) instead of fetching it."
     ),
+    "hello beside a flood, p95": (
+        "It is next, and six of the flood's 400 are answered meanwhile, but no slot is kept "
+        "free for it, and no sandbox. A sixth of it is the wait for a slot, a quarter the "
+        "runs that lie ready at the broker, and nearly half its sandbox, which is made while "
+        "the flood's are made and run on the same two processors. Next: one waiting sandbox "
+        "kept for whoever has nothing running, and processor shares by tenant."
+    ),
     "bash, 8 clients": (
         "Two processors are fully used: a run costs 75 ms of them, of which the runtime's "
         "start and the kernel's namespaces are two thirds, and Python's start most of the "
