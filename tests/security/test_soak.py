@@ -92,7 +92,7 @@ def test_thousands_of_runs_leave_nothing_behind(
 def settled(
     service: RunningService, temporary: Path, *, like: soak.Sample | None = None
 ) -> soak.Sample:
-    """Wait until the host is as in a former sample, or tidy; return the sample that shows it."""
+    """Wait until the host is as in a former sample, or tidy; return what shows it."""
     samples: list[soak.Sample] = []
 
     def has_settled() -> bool:
