@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tests.live.running_service_caller import Caller, StoredFile
@@ -26,6 +27,8 @@ class Attack(NamedTuple):
 
     code: str
     lang: str = "py"
+    more: Mapping[str, Any] = MappingProxyType({})
+    """Further fields of the request."""
 
 
 def attack(
@@ -45,7 +48,8 @@ def attack_at_once(
     """Run several programs side by side, and look at the host meanwhile; return the answers."""
     with ThreadPoolExecutor(AT_ONCE) as elsewhere:
         pending = [
-            elsewhere.submit(attack, caller, each.code, lang=each.lang) for each in attacks
+            elsewhere.submit(attack, caller, each.code, lang=each.lang, **each.more)
+            for each in attacks
         ]
         while wait(pending, timeout=LOOK_EVERY_S).not_done:
             meanwhile()
