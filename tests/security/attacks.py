@@ -14,12 +14,21 @@ DEADLINE_S = TIME_LIMIT_S + 5
 """Longest answer to any attack."""
 
 AT_ONCE = 3
-"""Attacks side by side: on two processors four programs run at once, and one is a neighbour's."""
+"""Attacks side by side: two processors run four programs, and one is a neighbour's."""
 
 LOOK_EVERY_S = 0.2
 
 REFUSED = frozenset({"EPERM", "EACCES", "ENOSYS"})
 """What the kernel says to whom it forbids something, or to whom it is not shown."""
+
+
+ENVIRONMENT = {
+    *("GOMAXPROCS", "HOME", "LANG", "LOGNAME", "MATPLOTLIBRC", "MKL_NUM_THREADS", "MPLBACKEND"),
+    *("MPLCONFIGDIR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PATH", "PWD"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "USER", "XDG_CACHE_HOME"),
+    "XDG_CONFIG_HOME",
+}
+"""All that a program is told."""
 
 
 class Attack(NamedTuple):

@@ -56,7 +56,7 @@ def usages(target: RunningService) -> Iterator[tuple[str, Usage]]:
 
 
 def processes_with(mark: str) -> set[int]:
-    """Return every process of the host, its sandboxes' included, that was started with `mark`."""
+    """Return every process, also in sandboxes, that was started with `mark`."""
     found: set[int] = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -105,8 +105,8 @@ def addresses() -> list[str]:
         elif "LOCAL" in words and last not in found:
             found.append(last)
     with suppress(FileNotFoundError):  # Without IPv6.
-        for line in Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines():
-            found.append(str(ipaddress.IPv6Address(int(line.split()[0], 16))))
+        lines = Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines()
+        found += [str(ipaddress.IPv6Address(int(line.split()[0], 16))) for line in lines]
     return found
 
 

@@ -87,11 +87,11 @@ def test_what_a_program_may_tell_its_supervisor_is_its_own_exit_code(attacker: C
     """A page of memory and a signal, see sandbox/supervisor/last_word.py. It ends with that."""
     code = """
 import ctypes, os, signal, time
+print("speaking")
 for line in open("/proc/self/maps"):
     if " rw-s " in line:
         start, _, rest = line.partition("-")
         ctypes.memmove(int(start, 16), bytes((1, 42)), 2)
-print("spoken")
 os.kill(os.getppid(), signal.SIGUSR1)
 time.sleep(1)
 open("later.txt", "w").write("still here")
@@ -99,7 +99,7 @@ time.sleep(60)
 """
     answer = attack(attacker, code)
 
-    assert (answer["stdout"], answer["code"], answer["files"]) == ("spoken\n", 42, [])
+    assert (answer["stdout"], answer["code"], answer["files"]) == ("speaking\n", 42, [])
     assert answer["wall_time"] < 1000
 
 
@@ -158,10 +158,10 @@ def test_who_limits_the_supervisor_loses_its_own_run_and_no_more(attacker: Calle
         answers = dict(zip(STARVING, elsewhere.map(ask, STARVING.values()), strict=True))
 
     for limited, answer in answers.items():
-        if answer.status_code == httpx.codes.OK:
+        if answer.status_code == 200:
             assert answer.json()["files"] == []
         else:
-            assert answer.status_code == httpx.codes.BAD_GATEWAY, limited
+            assert answer.status_code == 502, limited
             assert answer.json()["error"] == "sandbox_execution_failed"
 
 
@@ -176,7 +176,7 @@ def test_nobody_puts_the_supervisor_behind_the_program(attacker: Caller) -> None
         {
             "idle": "os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))",
             "idle, in disguise": "syscall(144, 1 | 1 << 32, 5, bytes(4))",
-            "by attributes": "syscall(314, 1, struct.pack('IIQiIQQQ', 48, 5, 0, 0, 0, 0, 0, 0), 0)",
+            "by attributes": "syscall(314, 1, struct.pack('II', 48, 5) + bytes(40), 0)",
             "batch": "os.sched_setscheduler(1, os.SCHED_BATCH, os.sched_param(0))",
             "nice": "os.setpriority(os.PRIO_PROCESS, 1, 19)",
             "nice, in disguise": "syscall(141, 0, 1 | 1 << 32, 19)",

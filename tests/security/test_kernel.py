@@ -1,4 +1,4 @@
-"""Cases 21 to 25 and 28 to 30: what of the kernel a program reaches."""
+"""Cases 21 to 25: which doors of the kernel are open."""
 
 from pathlib import Path
 
@@ -10,9 +10,6 @@ from tests.security.attacks import REFUSED, attack, other_than, tried
 pytestmark = pytest.mark.docker
 
 OTHER_DOORS = Path(__file__).parent / "programs" / "other_doors.c"
-
-NOT_THERE = REFUSED | {"ENOENT", "ENOTDIR", "ENXIO", "ENODEV"}
-NOT_TO_BE_WRITTEN = NOT_THERE | {"EROFS"}
 
 
 @pytest.mark.case(21)
@@ -41,7 +38,7 @@ def test_no_part_of_the_kernel_that_few_need_can_be_asked(attacker: Caller) -> N
             "/dev/userfaultfd": "os.open('/dev/userfaultfd', os.O_RDWR)",
             "bpf, a map": "syscall(321, 0, struct.pack('IIII', 2, 4, 4, 1) + bytes(56), 72)",
             "bpf, a program": "syscall(321, 5, bytes(72), 72)",
-            "perf_event_open": "syscall(298, struct.pack('II', 1, 128) + bytes(120), 0, -1, -1, 0)",
+            "perf_event_open": "syscall(298, b'\\1' + bytes(127), 0, -1, -1, 0)",
             "add_key": "syscall(248, b'user', b'attack', b'x', 1, -3)",
             "request_key": "syscall(249, b'user', b'attack', None, -3)",
             "keyctl, session": "syscall(250, 1, None)",
@@ -51,7 +48,7 @@ def test_no_part_of_the_kernel_that_few_need_can_be_asked(attacker: Caller) -> N
             "init_module": "syscall(175, bytes(64), 64, b'')",
             "finit_module": "syscall(313, os.open('/bin/true', os.O_RDONLY), b'', 0)",
             "delete_module": "syscall(176, b'overlay', 0)",
-            "open_by_handle_at": "syscall(304, os.open('/', 0), struct.pack('II', 8, 1) + bytes(8), 0)",
+            "open_by_handle_at": "syscall(304, os.open('/', 0), b'\\x08' + bytes(15), 0)",
             "fanotify_init": "syscall(300, 0, 0)",
             "quotactl": "syscall(179, 0x800007 << 8, b'/dev/sda', 0, bytes(64))",
             "acct": "syscall(163, b'/tmp/acct')",
@@ -74,7 +71,8 @@ def test_no_part_of_the_kernel_that_few_need_can_be_asked(attacker: Caller) -> N
 def test_no_other_process_can_be_looked_into(attacker: Caller) -> None:
     """Neither the supervisor, nor the process that it keeps ready beside the program."""
     helpers = """
-others = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+names = os.listdir("/proc")
+others = [int(name) for name in names if name.isdigit() and int(name) != os.getpid()]
 buffer = ctypes.create_string_buffer(64)
 vector = (ctypes.c_void_p * 2)(ctypes.addressof(buffer), 8)
 
@@ -112,7 +110,9 @@ def of_each(attempt):
             name: f"of_each(lambda pid: os.listdir(f'/proc/{{pid}}/{name}'))"
             for name in ("fd", "map_files")
         }
-        | {name: f"of_each(lambda pid: os.readlink(f'/proc/{{pid}}/{name}'))" for name in links},
+        | {
+            name: f"of_each(lambda pid: os.readlink(f'/proc/{{pid}}/{name}'))" for name in links
+        },
         helpers,
     )
 
@@ -184,128 +184,3 @@ def test_nothing_can_be_mounted_and_the_root_not_be_left(attacker: Caller) -> No
 
     assert words.pop("the way up") == "done: True"
     assert other_than(REFUSED, words) == {}
-
-
-@pytest.mark.case(28)
-@pytest.mark.runsc
-def test_no_device_is_there_nor_can_one_be_made(attacker: Caller) -> None:
-    wanted = (
-        *("mem", "kmem", "port", "kmsg", "kvm", "fuse", "console", "net/tun", "loop-control"),
-        *("sda", "vda", "nvme0n1", "dm-0", "mapper/control", "vhost-net", "vsock", "sgx_enclave"),
-        *("dri/card0", "nvidia0", "nvidiactl", "uinput", "input/event0", "snd/timer", "hpet"),
-    )
-    words = tried(
-        attacker,
-        {f"open {name}": f"os.open('/dev/{name}', os.O_RDONLY)" for name in wanted}
-        | {
-            f"make {kind} {major}:{minor} in {folder}": (
-                f"os.open((os.mknod('{folder}/made', {mode | 0o600}, os.makedev({major}, {minor})),"
-                f" '{folder}/made')[1], os.O_RDONLY)"
-            )
-            for folder in ("/mnt/data", "/tmp", "/dev/shm", "/dev", "/run/build")
-            for kind, mode, major, minor in (
-                ("block", 0o060000, 254, 0),
-                ("block", 0o060000, 8, 0),
-                ("character", 0o020000, 1, 1),
-                ("character", 0o020000, 1, 3),
-            )
-        },
-    )
-    listed = attack(attacker, "ls -A /dev", lang="bash")["stdout"].split()
-
-    assert other_than(NOT_TO_BE_WRITTEN, words) == {}
-    harmless = {"core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr"}
-    assert set(listed) <= harmless | {"stdin", "stdout", "tty", "urandom", "zero"}
-
-
-@pytest.mark.case(29)
-def test_nothing_is_told_of_the_kernels_insides(attacker: Caller) -> None:
-    words = tried(
-        attacker,
-        {path: f"read('{path}')" for path in ("/proc/kcore", "/proc/kmsg", "/dev/kmsg")}
-        | {path: f"read('{path}')" for path in ("/proc/keys", "/proc/timer_list")}
-        | {path: f"read('{path}')" for path in ("/proc/vmallocinfo", "/proc/slabinfo")}
-        | {
-            path: f"os.listdir('{path}')"
-            for path in (
-                *("/sys/firmware", "/sys/kernel", "/proc/acpi", "/proc/scsi"),
-                *("/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/security"),
-            )
-        }
-        | {
-            "sysrq": "write('/proc/sysrq-trigger', b'h')",
-            "log": "syscall(103, 3, bytes(4096), 4096)",
-            "log, its size": "syscall(103, 10, None, 0)",
-            "addresses": "{line.split()[0] for line in open('/proc/kallsyms')} - {'0' * 16}",
-            "modules": "{line.split()[5] for line in open('/proc/modules')} - {'0x' + '0' * 16}",
-            "memory": "{line.split()[0] for line in open('/proc/iomem')} - {'00000000-00000000'}",
-        },
-    )
-
-    nothing = {"done: []", "done: b''", "done: set()"}
-    assert other_than(NOT_TO_BE_WRITTEN | nothing, words) == {}
-
-
-@pytest.mark.case(30)
-def test_no_switch_of_the_kernel_can_be_turned(attacker: Caller) -> None:
-    switches = (
-        *("kernel/core_pattern", "kernel/modprobe", "kernel/hostname", "kernel/sysrq"),
-        *("vm/overcommit_memory", "vm/drop_caches", "fs/binfmt_misc/register", "fs/file-max"),
-        *("net/ipv4/ip_forward", "user/max_user_namespaces", "kernel/unprivileged_bpf_disabled"),
-    )
-    before = Path("/proc/sys/kernel/core_pattern").read_text(encoding="utf-8")
-    groups = """
-import glob
-def of_each(pattern, data=b"1"):
-    written = []
-    for path in glob.glob(pattern):
-        try:
-            written.append((path, write(path, data)))
-        except OSError as error:
-            pass
-    return written
-def make_each(pattern):
-    made = []
-    for path in glob.glob(pattern):
-        try:
-            made.append(os.mkdir(path + "/attack") or path)
-        except OSError as error:
-            pass
-    return made
-"""
-    words = tried(
-        attacker,
-        {f"/proc/sys/{name}": f"write('/proc/sys/{name}', b'|/tmp/x')" for name in switches}
-        | {
-            "not to be killed for memory": "write('/proc/self/oom_score_adj', b'-1000')",
-            "nor the supervisor": "write('/proc/1/oom_score_adj', b'-1000')",
-            "uevent_helper": "write('/sys/kernel/uevent_helper', b'/tmp/x')",
-            "profiling": "write('/sys/kernel/profiling')",
-            "another scheduler": "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))",
-            "not nice": "os.nice(-5)",
-            "release_agent": "of_each('/sys/fs/cgroup/**/release_agent', b'/tmp/x')",
-            "cgroup.procs": "of_each('/sys/fs/cgroup/**/cgroup.procs', b'0')",
-            "limits": "of_each('/sys/fs/cgroup/**/*limit_in_bytes', b'-1')",
-            "limits, v2": "of_each('/sys/fs/cgroup/**/*.max', b'max')",
-            "a group of its own": "make_each('/sys/fs/cgroup/**')",
-        },
-        groups,
-    )
-
-    assert other_than(NOT_TO_BE_WRITTEN | {"done: []"}, words) == {}
-    assert Path("/proc/sys/kernel/core_pattern").read_text(encoding="utf-8") == before
-
-
-@pytest.mark.case(30)
-@pytest.mark.runsc
-def test_nor_is_it_from_bash(attacker: Caller) -> None:
-    code = """
-        for path in /proc/sys/kernel/* /proc/sys/vm/* /sys/kernel/* /sys/fs/cgroup/* \\
-            /sys/fs/cgroup/*/* /proc/sysrq-trigger; do
-            [ -f "$path" ] && { echo 1 > "$path"; } 2>/dev/null && echo "$path"
-        done
-        exit 0
-        """
-    answer = attack(attacker, code, lang="bash")
-
-    assert (answer["stdout"], answer["code"]) == ("", 0)

@@ -1,4 +1,4 @@
-"""Cases 1 to 6: processes, memory, processor, time. What is bounded, and who it is that ends."""
+"""Cases 1 to 6: processes, memory, processor, time. What is bounded, and who ends."""
 
 import secrets
 from collections import defaultdict
@@ -63,9 +63,7 @@ def test_a_fork_bomb_is_contained(target: RunningService, attacker: Caller) -> N
 
 @pytest.mark.case(2)
 @pytest.mark.parametrize("restless", [False, True], ids=["waiting", "always-another"])
-def test_a_daemon_dies_with_its_run(
-    target: RunningService, attacker: Caller, *, restless: bool
-) -> None:
+def test_a_daemon_dies_with_its_run(attacker: Caller, *, restless: bool) -> None:
     """Forked twice, in a session of its own, deaf; or never the same process for a moment."""
     mark = secrets.token_hex(8)
     seen: set[int] = set()
@@ -201,7 +199,9 @@ def test_spinning_takes_no_more_than_its_share(
     )
 
     assert [answer["status"] for answer in answers] == ["TO", "TO"]
-    taken = [(seen[-1].cpu_s - seen[0].cpu_s, seen[-1].at - seen[0].at) for seen in looks.values()]
+    taken = [
+        (seen[-1].cpu_s - seen[0].cpu_s, seen[-1].at - seen[0].at) for seen in looks.values()
+    ]
     spun = [(cpu_s, wall_s) for cpu_s, wall_s in taken if cpu_s > 0.3]
     assert len(spun) == len(answers)
     # A second's credit comes on top.

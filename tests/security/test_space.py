@@ -100,7 +100,7 @@ for number in range(1_000_000):
         print(errno.errorcode[error.errno])
         break
 """
-    in_memory = code.replace("f\"{number}\"", "f\"/dev/shm/{number}\"")
+    in_memory = code.replace('f"{number}"', 'f"/dev/shm/{number}"')
     here, there = attack_at_once(attacker, Attack(code), Attack(in_memory))
 
     assert here["stdout"] == "ENOSPC\n"
