@@ -70,30 +70,29 @@ def test_what_a_client_sends_is_data_and_no_option_of_a_runtime(
     assert not [sandbox for sandbox in seen if mark in sandbox or '"/proc/self' in sandbox]
 
 
-@pytest.mark.case(33)
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"args": ["a\0b"]},
-        {"args": ["--"] * 10_000},
-        {"args": {"--privileged": True}},
-        {"args": "a\0b"},
-        {"lang": "py\0"},
-        {"lang": "py --privileged"},
-        {"lang": "--help"},
-        {"lang": "/proc/self/fd/7"},
-        {"lang": "../../bin/bash"},
-        {"files": [{"id": "x" * 21, "session_id": "y" * 21, "name": "/proc/self/fd/7"}]},
-        {"files": [{"id": "x" * 21, "session_id": "y" * 21, "name": "a\0b"}]},
-        {"files": [{"id": "../../etc/passwd", "session_id": "y" * 21, "name": "a"}]},
-    ],
-    ids=lambda body: json.dumps(body)[:40],
+REFUSED_BODIES: tuple[dict[str, object], ...] = (
+    {"args": ["a\0b"]},
+    {"args": ["--"] * 10_000},
+    {"args": {"--privileged": True}},
+    {"args": "a\0b"},
+    {"lang": "py\0"},
+    {"lang": "py --privileged"},
+    {"lang": "--help"},
+    {"lang": "/proc/self/fd/7"},
+    {"lang": "../../bin/bash"},
+    {"files": [{"id": "x" * 21, "session_id": "y" * 21, "name": "/proc/self/fd/7"}]},
+    {"files": [{"id": "x" * 21, "session_id": "y" * 21, "name": "a\0b"}]},
+    {"files": [{"id": "../../etc/passwd", "session_id": "y" * 21, "name": "a"}]},
 )
-def test_what_cannot_be_data_is_refused(attacker: Caller, body: dict[str, object]) -> None:
-    answer = attacker.http.post("/exec", json={"lang": "py", "code": "print(1)", **body})
 
-    assert answer.status_code == httpx.codes.BAD_REQUEST
-    assert answer.json()["error"]
+
+@pytest.mark.case(33)
+def test_what_cannot_be_data_is_refused(attacker: Caller) -> None:
+    for body in REFUSED_BODIES:
+        answer = attacker.http.post("/exec", json={"lang": "py", "code": "print(1)", **body})
+
+        assert answer.status_code == httpx.codes.BAD_REQUEST, body
+        assert answer.json()["error"]
 
 
 @pytest.mark.case(33)

@@ -45,7 +45,8 @@ def udp(host, port=53, data={QUERY!r}):
     with socket.socket(family, socket.SOCK_DGRAM) as here:
         here.settimeout(1)
         here.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        here.sendto(data, (host, port))
+        here.connect((host, port))  # Else nobody tells that nobody listens.
+        here.send(data)
         return here.recv(512)
 
 def icmp(kind, host="1.1.1.1"):
@@ -174,10 +175,9 @@ def test_no_part_of_the_service_can_be_reached_nor_anything_else_of_the_host(
     for port in served.values():
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     tcp_server.accept()[0].close()  # That was ourselves.
-    hosts = [*addresses(), "172.17.0.1", "172.18.0.1", "10.0.2.2", "192.168.65.2", "::1"]
-    hosts += [f"::ffff:{host}" for host in hosts if "." in host]
-    hosts += [f"172.17.0.{number}" for number in range(2, 12)]  # Other executors.
-    doors = [*served.values(), 22, 2375, 2376, 6379, 5672, 9000, 10250]
+    hosts = [*addresses(), "172.17.0.1", "172.18.0.1", "10.0.2.2", "::1", "::ffff:172.17.0.1"]
+    hosts += ["172.17.0.2", "172.17.0.3"]  # As other executors would have.
+    doors = [*served.values(), 22, 2375, 6379]
     words = tried(
         attacker,
         {

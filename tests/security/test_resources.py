@@ -62,42 +62,45 @@ def test_a_fork_bomb_is_contained(target: RunningService, attacker: Caller) -> N
 
 
 @pytest.mark.case(2)
-@pytest.mark.parametrize("restless", [False, True], ids=["waiting", "always-another"])
-def test_a_daemon_dies_with_its_run(attacker: Caller, *, restless: bool) -> None:
+def test_a_daemon_dies_with_its_run(attacker: Caller) -> None:
     """Forked twice, in a session of its own, deaf; or never the same process for a moment."""
-    mark = secrets.token_hex(8)
     seen: set[int] = set()
     daemon = """
 import os, signal, sys, time
 for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
     signal.signal(number, signal.SIG_IGN)
-open('up', 'w').close()
+open("up", "w").close()
 while True:
-    if restless and os.fork():
-        os._exit(0)
-    os.setsid() if restless else time.sleep(600)
+    if sys.argv[2] == "restless":
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+    else:
+        time.sleep(600)
 """
-    code = f"""
-import os, time
-daemon = {daemon.replace("restless", str(restless))!r}
+    mark = secrets.token_hex(8)
+    begin = f"""
+import os, sys, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execvp("python3", ["python3", "-c", daemon, "{mark}"])
+        os.execvp("python3", ["python3", "-c", {daemon!r}, "{mark}", *sys.argv[1:]])
     os._exit(0)
 while not os.path.exists("up"):
     time.sleep(0.01)
 time.sleep(0.5)  # For the host to see it.
 print("over")
 """
-    (answer,) = attack_at_once(
-        attacker, Attack(code), meanwhile=lambda: seen.update(processes_with(mark))
+    answers = attack_at_once(
+        attacker,
+        *(Attack(begin, more={"args": [kind]}) for kind in ("waiting", "restless")),
+        meanwhile=lambda: seen.update(processes_with(mark)),
     )
 
     assert seen
-    assert (answer["stdout"], answer["code"], answer["status"]) == ("over\n", 0, None)
-    assert answer["wall_time"] < 5000
-    eventually(lambda: not processes_with(mark), "the daemon is dead")
+    for answer in answers:
+        assert (answer["stdout"], answer["code"], answer["status"]) == ("over\n", 0, None)
+    eventually(lambda: not processes_with(mark), "the daemons are dead")
 
 
 @pytest.mark.case(3)
@@ -118,10 +121,9 @@ ctypes.memset(libc.shmat(segment, None, 0), 1, {much})
         Attack(f"print(True)\nbytearray(b'x') * {much}"),
         Attack(shared_memory),
         Attack(
-            "echo True\nfor n in {1..40}; do\n"
-            f"python3 -S -c \"import time; b = bytearray(b'x') * {much // 40}; time.sleep(60)\""
-            " & pids+=($!)\ndone\n"
-            "for pid in ${pids[@]}; do wait $pid || exit 1; done",
+            "echo True\nfor n in {1..8}; do\n"
+            f"python3 -S -c \"import time; b = bytearray(b'x') * {much // 8}; time.sleep(60)\""
+            " &\ndone\nwait -n || exit 1",
             "bash",
         ),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.live.running_service import RunningService
-from tests.live.running_service_caller import Caller
+from tests.live.running_service_caller import Caller, stored_files
 from tests.security.attacks import Attack, attack, attack_at_once
 from tests.security.host_view import bytes_on_disk
 
@@ -32,7 +32,7 @@ def test_filling_the_disk_fills_the_workspace_and_no_disk(
     before = target.stored()
     on_disk: list[int] = []
     everywhere = (
-        "for folder in $(find / -type d -writable 2>/dev/null); do\n"
+        "for folder in / /var/tmp /dev /dev/shm /dev/mqueue /mnt /mnt/shared /run /tmp; do\n"
         "    head -c 1G /dev/zero > $folder/fill\ndone 2>/dev/null\n"
         "head -c 1G /dev/zero > fill; sleep 0.5; stat -c %s fill"
     )
@@ -67,7 +67,7 @@ except OSError as error:
 @pytest.mark.case(8)
 @pytest.mark.runsc
 def test_a_sparse_terabyte_is_neither_kept_nor_read(attacker: Caller) -> None:
-    """As a new file, and in the place of an input; or in a thousand small ones."""
+    """As a new file, and in the place of an input; or as a thousand smaller ones."""
     table = attacker.upload("table.csv", b"1,2\n")
     code = """
 import os
@@ -77,15 +77,18 @@ for name in "table.csv", "new.csv":
     except OSError as error:
         print(error.strerror)
 for number in range(1000):
-    os.truncate(os.open(f"{number:04}.bin", os.O_RDWR | os.O_CREAT), 9_000_000)
+    os.truncate(os.open(f"{number:04}.bin", os.O_RDWR | os.O_CREAT), 60_000_000)
 """
     answer = attack(attacker, code, table)
 
     kept = [file for file in answer["files"] if not file.get("inherited")]
-    assert not {"new.csv"} & {file["name"] for file in kept}
-    # By what they say that they hold: the workspace has no room for twelve such.
-    assert len(kept) <= WORKSPACE_BYTES // 9_000_000
-    assert "total_size" in skipped(answer)["reasons"]
+    # Where it may not even be announced, the file is as empty as when it was made.
+    assert answer["stdout"].split("\n") in ([""], ["File too large", "File too large", ""])
+    new = stored_files(answer).get("new.csv")
+    assert new is None or attacker.download(new) == b""
+    assert {file["name"] for file in kept} <= {"new.csv"}
+    assert "file_too_large" in skipped(answer)["reasons"]
+    assert answer["artifact_truncation"]["skipped_count"] >= 1000
     assert attacker.download(table) == b"1,2\n"
 
 
