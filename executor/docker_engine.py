@@ -62,6 +62,7 @@ class DockerEngine(SandboxEngine):
         for _ in range(secrets.randbelow(len(UIDS))):
             next(self._uids)
         self._own: set[str] = set()
+        self._left_behind = False
 
     @override
     async def create(self) -> Sandbox:
@@ -152,11 +153,13 @@ class DockerEngine(SandboxEngine):
         except SandboxUnavailableError as fault:
             if _status(fault) not in {404, 409}:  # Gone already, or being removed.
                 _log.warning("%s is left for the next clean-up: %s", name, fault)
+                self._left_behind = True
         self._own.discard(name)
 
     @override
     async def remove_leftovers(self) -> int:
         api = await self._connected()
+        self._left_behind = False
         ours = {"label": owner_filter(self._owner)}
         async with self._preparing:  # Else a container that is filling the volume were one.
             found = await self._call(partial(api.containers, all=True, filters=ours))
@@ -166,6 +169,11 @@ class DockerEngine(SandboxEngine):
         for name in leftovers:
             await self._remove(name)
         return len(leftovers)
+
+    @property
+    @override
+    def has_leftovers(self) -> bool:
+        return self._left_behind
 
     @override
     async def check(self) -> None:

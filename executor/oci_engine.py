@@ -80,6 +80,7 @@ class OciEngine(SandboxEngine):
         self._preparing = asyncio.Lock()
         self._image: UnpackedImage | None = None
         self._own: set[str] = set()
+        self._left_behind = False
 
     @override
     async def create(self) -> Sandbox:
@@ -149,6 +150,7 @@ class OciEngine(SandboxEngine):
                 await box.cgroup.remove()
             except (OSError, TimeoutError) as fault:
                 _log.warning("%s is left for the next clean-up: %r", box.name, fault)
+                self._left_behind = True
             else:
                 await self._call(self._runtime.forget, box.name, box.folder)
                 box.is_gone = True
@@ -156,12 +158,18 @@ class OciEngine(SandboxEngine):
 
     @override
     async def remove_leftovers(self) -> int:
+        self._left_behind = False
         # Either may be all that is left of one.
         found = self._bundled() | self._group.groups_within()
         leftovers = [self._box(name) for name in found if name not in self._own]
         for box in leftovers:
             await self._remove(box)
         return len(leftovers)
+
+    @property
+    @override
+    def has_leftovers(self) -> bool:
+        return self._left_behind
 
     @override
     async def check(self) -> None:

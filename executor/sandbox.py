@@ -228,6 +228,11 @@ class SandboxEngine(Protocol):
         """
         ...
 
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether a sandbox could not be destroyed, and nobody has looked for it since."""
+        ...
+
     async def check(self) -> None:
         """Ask the engine whether it answers.
 

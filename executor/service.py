@@ -81,7 +81,7 @@ class ExecutorService:
         self._life: Future[None] | None = None
         self._stop = asyncio.Event()
         self._trouble = ""
-        self._trouble_over = asyncio.Event()
+        self._cleaning_due = asyncio.Event()
 
     def start(self) -> None:
         """Start the loop; fill the pool and clean up in the background.
@@ -188,8 +188,8 @@ class ExecutorService:
         )
 
     def _status(self, trouble: str) -> ExecutorStatus:
-        if self._trouble and not trouble:
-            self._trouble_over.set()
+        if (self._trouble and not trouble) or self._engine.has_leftovers:
+            self._cleaning_due.set()
         self._trouble = trouble
         return ExecutorStatus(
             instance_id=self.instance_id,
@@ -207,10 +207,11 @@ class ExecutorService:
     async def _clean_now_and_then(self) -> None:
         """Remove what earlier lives left: at once, then every so often.
 
-        And when the engine is back, for what could not be removed while it was away.
+        And soon after something could not be removed, until it is: the engine was away, or a
+        program has seen to it that its container dies slowly, and goes on in it meanwhile.
         """
         while True:
-            self._trouble_over.clear()
+            self._cleaning_due.clear()
             try:
                 removed = await self._engine.remove_leftovers()
             except SandboxUnavailableError as fault:
@@ -221,7 +222,7 @@ class ExecutorService:
                 _log.info("removed %d leftovers", removed)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.cleanup_interval_minutes * 60):
-                    await self._trouble_over.wait()
+                    await self._cleaning_due.wait()
 
 
 def _told_by_another(request: RunRequest) -> None:

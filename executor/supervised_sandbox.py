@@ -38,9 +38,10 @@ HELLO_TIMEOUT_S = 20.0
 PRELOAD_TIMEOUT_S = 60.0
 """Preloading takes about a second of processor time; on a machine in trouble, far more."""
 
-RUN_GRACE_S = 5.0
+RUN_GRACE_S = 4.0
 """What a supervisor may take to end a program that is over its time. One that takes longer
-is out of our hands: its container is killed, and the program counts as over its time."""
+is out of our hands: its container is killed, and the program counts as over its time. The
+answer is to come within 5 s of the time limit, and is put together after this."""
 
 WasKilledForMemory = Callable[[], Awaitable[bool]]
 Destroy = Callable[[], Awaitable[None]]

@@ -200,6 +200,11 @@ class LocalEngine(SandboxEngine):
         await self.check()
         return 0  # They end with this process.
 
+    @property
+    @override
+    def has_leftovers(self) -> bool:
+        return False
+
     @override
     async def parts(self) -> tuple[Part, ...]:
         await self.check()

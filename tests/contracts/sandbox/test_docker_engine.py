@@ -213,7 +213,9 @@ class TestAnEngineThatCannot:
             patch.setattr("docker.APIClient.remove_container", _refuse_connection)
             await sandbox.destroy()
 
+        assert own_engine.has_leftovers
         assert await own_engine.remove_leftovers() == 1
+        assert not own_engine.has_leftovers
 
 
 def _refuse_connection(*_: object, **__: object) -> None:
