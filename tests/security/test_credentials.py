@@ -12,7 +12,7 @@ import pytest
 
 from infra.local.config import CHECKOUT
 from tests.api.forged_tokens import ATTACKS
-from tests.api.tokens import ED25519, KID, RSA, SECRET, public_jwk, public_pem, token
+from tests.api.tokens import ED25519, KID, RSA, SECRET, public_jwk, token
 from tests.live.running_service import RunningService, eventually, running_service
 from tests.security.wire import RawLine
 
@@ -54,9 +54,6 @@ def test_a_forged_token_opens_nothing(door: RunningService) -> None:
     forged = ATTACKS | {
         "no tenant where each needs one": lambda: token(tenant_id=None),
         "HS256 that is not allowed": lambda: token(SECRET, algorithm="HS256"),
-        "HS256 with the PEM as it is": lambda: token(
-            public_pem(ED25519).strip().replace("PUBLIC KEY", "PUBLIC-KEY"), algorithm="HS256"
-        ),
     }
     key = door.keys["first"]  # A good key beside it does not help.
 

@@ -27,8 +27,10 @@ def read(path):
     except OSError as error:
         return error.strerror
 
+folders = ('/tmp', '/dev/shm', '/var/tmp', '/var/spool', '/run')
+pids = [name for name in os.listdir('/proc') if name.isdigit()]
 print(json.dumps({
-    'files': [listed(f'/{folder}') for folder in ('tmp', 'dev/shm', 'var/tmp', 'var/spool', 'run')],
+    'files': [listed(folder) for folder in folders],
     'workspace': listed('/mnt/data'),
     'environment': dict(os.environ),
     'cwd': os.getcwd(),
@@ -37,7 +39,7 @@ print(json.dumps({
     'signals': {number.name: str(signal.getsignal(number)) for number in signal.Signals},
     'threads': [thread.name for thread in threading.enumerate()],
     'descriptors': os.listdir('/proc/self/fd'),
-    'processes': sorted({read(f'/proc/{id}/comm') for id in os.listdir('/proc') if id.isdigit()}),
+    'processes': sorted({read(f'/proc/{pid}/comm') for pid in pids}),
     'modules': [name for name in sys.modules if 'leaked' in name],
     'path': sys.path,
     'hooks': [repr(hook) for hook in (sys.meta_path[1:], sys.excepthook, sys.gettrace())],
