@@ -12,7 +12,7 @@ pytestmark = pytest.mark.alone
 NOT_APPLICABLE: dict[int, str] = {
     19: "there is no allow-list proxy: a sandbox has no network at all (cases 16 to 18)",
     51: "programmatic tool calling is not served: tests/traps holds that its route is a 404",
-    52: "no state is restored: there is nothing to unpickle, neither a session's nor a kernel's",
+    52: "no state is restored from one run to the next: there is nothing to unpickle",
     66: "sandboxes get no device: case 28 holds that /dev has none",
 }
 

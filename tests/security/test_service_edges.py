@@ -105,7 +105,7 @@ def test_no_field_makes_the_service_call_an_address(
 ) -> None:
     host = f"127.0.0.1:{listener.getsockname()[1]}"
     url = f"http://{host}/x"
-    fields = dict.fromkeys(
+    fields: dict[str, str] = dict.fromkeys(
         (
             *("callback_url", "callback", "webhook", "url", "endpoint", "s3_endpoint"),
             *("S3_ENDPOINT_URL", "BROKER_URL", "image", "runtime", "proxy", "redirect_uri"),
