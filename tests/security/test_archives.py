@@ -29,14 +29,10 @@ def test_a_bomb_is_stored_as_it_is_and_bursts_in_its_own_workspace(
         files = attacker.upload_all(contents)
 
     assert [attacker.download(file) for file in files] == list(contents.values())
-    burst = attacker.run(
-        "unzip -q bomb.zip; echo $?; rm -f zeros; gunzip -k bomb.gz; echo $?; rm -f bomb",
-        *files,
-        lang="bash",
-    )
-    assert burst["stdout"] == "50\n1\n", "unzip's word for a full disk, and gzip's"
-    assert burst["stderr"].count("No space left on device") >= 1
-    assert {file["name"] for file in burst["files"]} == contents.keys()
+    for command, full_disk in (("unzip -q bomb.zip", 50), ("gunzip -k bomb.gz", 1)):
+        burst = attacker.run(f"{command}; echo $?; rm -f zeros bomb", *files, lang="bash")
+        assert burst["stdout"] == f"{full_disk}\n"
+        assert {file["name"] for file in burst["files"]} == contents.keys()
 
 
 def test_a_trap_is_an_archive_that_nobody_opens(attacker: Caller) -> None:
