@@ -14,6 +14,7 @@ from litestar import Litestar
 from api.app import create_app
 from api.bucket_setup import make_bucket_ready
 from api.celery_dispatch import connected_dispatcher
+from api.connection import LimitedConnection
 from api.rate_limits import RateLimits
 from api.rate_store import connected_rate_store
 from api.settings import ApiSettings
@@ -114,7 +115,7 @@ def make_server(app: Litestar, settings: ApiSettings) -> uvicorn.Server:
             UntilStopped(app, is_stopping=lambda: server.should_exit),
             host=settings.code_host,
             port=settings.code_port,
-            http="httptools",
+            http=LimitedConnection,
             ws="none",
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=SHUTDOWN_GRACE_S,

@@ -16,6 +16,7 @@ from litestar.status_codes import (
     HTTP_408_REQUEST_TIMEOUT,
     HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     HTTP_422_UNPROCESSABLE_ENTITY,
+    HTTP_431_REQUEST_HEADER_FIELDS_TOO_LARGE,
     HTTP_500_INTERNAL_SERVER_ERROR,
     HTTP_502_BAD_GATEWAY,
     HTTP_503_SERVICE_UNAVAILABLE,
@@ -122,6 +123,11 @@ REQUEST_TIMED_OUT = Answer(
     HTTP_408_REQUEST_TIMEOUT,
     "Request timeout",
     "The request did not arrive in time. Send it again.",
+)
+HEAD_TOO_LARGE = Answer(
+    HTTP_431_REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "Request header fields too large",
+    "Address and headers may have 64 KiB in all.",
 )
 UPLOAD_TIMED_OUT = Answer(
     HTTP_504_GATEWAY_TIMEOUT,

@@ -1,0 +1,108 @@
+"""How much, and for how long, a connection may send before there is a request to serve.
+
+What a request holds is limited where it is read (see `api.body`), once it is known whose it is.
+Uvicorn itself limits neither size nor time of what comes before: nobody needed a key to have
+300 MB of headers kept (290 MB of memory), to hold up everybody with an address of 100 MB (it is
+put together in quadratic time: 33 s), or to keep a connection with a byte a minute.
+"""
+
+import asyncio
+import json
+from asyncio.events import TimerHandle
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from api.errors import HEAD_TOO_LARGE, REQUEST_TIMED_OUT, Answer, BadRequestError
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a request's line and headers, or of its trailers: clients send 2 KB. What is found too
+large may be up to twice that, for it is looked at in pieces of so many bytes."""
+
+PATIENCE_S = 30.0
+"""How long a head may take, counted from its first byte or from the connection's beginning; and
+what is left of a request that has been answered already. `api.body` has as much for a body."""
+
+
+class LimitedConnection(HttpToolsProtocol):
+    """Uvicorn's connection, closed on whoever sends too much or too slowly."""
+
+    _fruitless_bytes = 0
+    """That have come since the end of a head, a byte of a body, or a body's end."""
+    _is_within_body = False
+    _deadline: TimerHandle | None = None
+    """Set while nothing is being served, and the client is sending or has not begun."""
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        super().connection_made(transport)
+        self._watch_time()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_time()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        for start in range(0, len(data), MAX_HEAD_BYTES):
+            piece = data[start : start + MAX_HEAD_BYTES]
+            self._fruitless_bytes += len(piece)
+            super().data_received(piece)
+            if self._fruitless_bytes > MAX_HEAD_BYTES:
+                self._end(HEAD_TOO_LARGE)
+            if self.transport.is_closing():
+                return
+        if self._deadline is None and not self._is_serving:
+            self._watch_time()
+
+    @override
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._fruitless_bytes = 0
+        self._is_within_body = True
+        self._forget_time()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._fruitless_bytes = 0
+        super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        self._fruitless_bytes = 0
+        self._is_within_body = False
+        if not self._is_serving:
+            self._forget_time()  # The next one has time of its own.
+        super().on_message_complete()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        self._end(BadRequestError(msg).answer)
+
+    @property
+    def _is_serving(self) -> bool:
+        is_answered = getattr(self.cycle, "response_complete", True)  # There may be none yet.
+        return bool(self.pipeline) or not is_answered
+
+    def _watch_time(self) -> None:
+        self._deadline = self.loop.call_later(PATIENCE_S, self._end, REQUEST_TIMED_OUT)
+
+    def _forget_time(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _end(self, answer: Answer) -> None:
+        """Say why, and close. Nothing is said where it would be taken for another answer."""
+        if self.transport.is_closing():
+            return
+        has_asked = self._fruitless_bytes > 0
+        if has_asked and not self._is_serving and not self._is_within_body:
+            body = json.dumps(answer.body).encode()
+            self.transport.write(
+                STATUS_LINE[answer.status]
+                + b"content-type: application/json\r\nconnection: close\r\n"
+                + b"content-length: %d\r\n\r\n%b" % (len(body), body)
+            )
+        self.transport.close()
