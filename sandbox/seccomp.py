@@ -47,6 +47,25 @@ somebody's terminal, through with a bit above that (CVE-2019-7303, CVE-2019-1006
 the lower 16 must be another than TIOCSTI's."""
 
 
+LOW_BITS = 0xFFFF_FFFF
+"""Of a process id or a kind of target: all that the kernel looks at."""
+
+IOPRIO_WHO_PROCESS = 1
+
+ON_ITSELF = {
+    "setpriority": ((0, 0), (1, 0)),
+    "sched_setscheduler": ((0, 0),),
+    "sched_setparam": ((0, 0),),
+    "sched_setattr": ((0, 0),),
+    "ioprio_set": ((0, IOPRIO_WHO_PROCESS), (1, 0)),
+    "prlimit64": ((0, 0),),
+}
+"""Calls that a thread may make upon itself alone (process id 0), by their arguments. Program and
+supervisor have one uid: a program that put its supervisor behind itself (SCHED_IDLE) and then
+spun in 45 processes kept it from ending the run at its time, and the engine from removing the
+container."""
+
+
 def _only_with() -> Iterator[tuple[str, tuple[Condition, ...]]]:
     yield "socket", (Condition(0, socket.AF_UNIX),)
     for family in (socket.AF_INET, socket.AF_INET6):
@@ -63,6 +82,8 @@ def _only_with() -> Iterator[tuple[str, tuple[Condition, ...]]]:
     yield "clone", (Condition(0, 0, NAMESPACE_FLAGS),)
     for personality in PERSONALITIES:
         yield "personality", (Condition(0, personality),)
+    for name, arguments in ON_ITSELF.items():
+        yield name, tuple(Condition(index, value, LOW_BITS) for index, value in arguments)
     for bit in REQUEST_BITS:
         yield "ioctl", (Condition(1, ~termios.TIOCSTI & (1 << bit), 1 << bit),)
 

@@ -42,11 +42,11 @@ ALLOWED: dict[str, str] = {
     "processes and threads": """
         arch_prctl execve execveat exit exit_group fork futex futex_requeue futex_wait
         futex_waitv futex_wake get_robust_list getcpu getitimer getpgid getpgrp getpid getppid
-        getpriority getrlimit getrusage getsid gettid ioprio_get ioprio_set pidfd_open
-        pidfd_send_signal prctl prlimit64 rseq sched_get_priority_max sched_get_priority_min
+        getpriority getrlimit getrusage getsid gettid ioprio_get pidfd_open
+        pidfd_send_signal prctl rseq sched_get_priority_max sched_get_priority_min
         sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval
-        sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield
-        set_robust_list set_tid_address setitimer setpgid setpriority setrlimit setsid uprobe
+        sched_setaffinity sched_yield
+        set_robust_list set_tid_address setitimer setpgid setrlimit setsid uprobe
         uretprobe vfork wait4 waitid
         """,
     "signals": """

@@ -26,6 +26,10 @@ ARGUMENTS = ("--platform=ptrace", "--network=none")
 """`ptrace` works wherever Linux does; `kvm` hangs in virtual machines without nested
 virtualisation. Sandboxes have no network, and gVisor need not know how to make one."""
 
+FORGOTTEN = "io.containerd.runc.v2"
+"""Another name of `runc`, which Docker 20.10 knows from its start on and forgets when it reads
+the file again: containers that were made by that name could not be started any more."""
+
 SETTINGS_FILE = Path("/etc/docker/daemon.json")
 PID_FILE = Path("/var/run/docker.pid")
 RELOAD_TIMEOUT_S = 15.0
@@ -64,7 +68,7 @@ def ensure(console: Console) -> None:
     if program is None:
         raise EngineError(f"the package {RUNTIME} has no program {RUNTIME}")
     console.say(f"adding the runtime {RUNTIME} to {SETTINGS_FILE}, for the tests with gVisor")
-    settings = with_runtime(_text(SETTINGS_FILE), program)
+    settings = with_runtime(_text(SETTINGS_FILE), program, keep=knows(FORGOTTEN))
     SETTINGS_FILE.parent.mkdir(parents=True, exist_ok=True)
     draft = SETTINGS_FILE.with_suffix(".draft")
     draft.write_text(settings, encoding="utf-8")
@@ -72,8 +76,13 @@ def ensure(console: Console) -> None:
     _reload()
 
 
-def with_runtime(settings: str, program: str) -> str:
+def with_runtime(settings: str, program: str, *, keep: bool = False) -> str:
     """Return the engine's settings with the runtime in them, and everything else as it was.
+
+    Args:
+        settings: What the file says; nothing where there is none.
+        program: The runtime's path.
+        keep: Whether the engine has to be told of `FORGOTTEN` as well.
 
     Raises:
         EngineError: They are no JSON object; they are somebody's, and left alone.
@@ -82,6 +91,8 @@ def with_runtime(settings: str, program: str) -> str:
         known: Any = json.loads(settings or "{}")
         runtimes = known.setdefault("runtimes", {})
         runtimes.setdefault(RUNTIME, {"path": program, "runtimeArgs": list(ARGUMENTS)})
+        if keep:
+            runtimes.setdefault(FORGOTTEN, {"path": "runc"})
     except (ValueError, AttributeError) as fault:
         raise EngineError(f"{SETTINGS_FILE} is not a JSON object: {fault}") from fault
     return json.dumps(known, indent=2) + "\n"

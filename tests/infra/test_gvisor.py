@@ -23,6 +23,12 @@ def test_it_is_added_and_the_rest_stays(before: str) -> None:
     assert after == {"runtimes": {}, **json.loads(before or "{}")}
 
 
+def test_a_name_that_the_engine_would_forget_is_kept() -> None:
+    after = json.loads(gvisor.with_runtime("", "/usr/bin/runsc", keep=True))
+
+    assert after["runtimes"][gvisor.FORGOTTEN] == {"path": "runc"}
+
+
 def test_one_that_is_there_is_somebodys_and_stays_as_it_is() -> None:
     theirs = {"runtimes": {"runsc": {"path": "/opt/runsc", "runtimeArgs": []}}}
 

@@ -109,18 +109,36 @@ class TestDescriptors:
 
         assert (ran.stdout, ran.exit_code) == ("", 0)
 
-    async def test_limits_put_upon_it_cost_the_program_its_own_files_and_no_more(
+    async def test_neither_its_limits_nor_its_turn_on_the_processor_can_be_changed(
         self, lab: Lab
     ) -> None:
-        """The kernel allows it among processes of one uid."""
+        """The kernel would allow it among processes of one uid."""
         ran = await lab.python("""
-            import resource
+            import os, resource
             open("a", "w").write("x")
-            resource.prlimit(1, resource.RLIMIT_NOFILE, (1, 1))
+            attempts = {
+                "limits": lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (1, 1)),
+                "scheduler": lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0)),
+                "priority": lambda: os.setpriority(os.PRIO_PROCESS, 1, 19),
+                "its user": lambda: os.setpriority(os.PRIO_USER, 0, 19),
+            }
+            for name, attempt in attempts.items():
+                try:
+                    attempt()
+                except PermissionError:
+                    print("refused", name)
+            os.setpriority(os.PRIO_PROCESS, 0, 5)
+            resource.prlimit(0, resource.RLIMIT_NOFILE, (100, 100))
             """)
 
-        assert (ran.exit_code, ran.files) == (0, {})
-        assert ran.skipped == {".": "unreadable"}
+        assert ran.stdout.split("\n") == [
+            "refused limits",
+            "refused scheduler",
+            "refused priority",
+            "refused its user",
+            "",
+        ]
+        assert (ran.exit_code, set(ran.files)) == (0, {"a"})
 
 
 class TestForgery:
