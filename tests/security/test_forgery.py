@@ -1,16 +1,12 @@
 """Cases 14 and 15: forged reports, and attacks on whoever reports."""
 
-from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 from sandbox.supervisor.frames import Kind, encode, encode_json
 from tests.executor.memory_stream import ended, output, summary
 from tests.live.running_service_caller import Caller
 from tests.security.attacks import (
-    AT_ONCE,
-    DEADLINE_S,
     REFUSED,
     Attack,
     attack,
