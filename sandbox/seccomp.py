@@ -60,10 +60,10 @@ ON_ITSELF = {
     "ioprio_set": ((0, IOPRIO_WHO_PROCESS), (1, 0)),
     "prlimit64": ((0, 0),),
 }
-"""Calls that a thread may make upon itself alone (process id 0), by their arguments. Program and
-supervisor have one uid: a program that put its supervisor behind itself (SCHED_IDLE) and then
-spun in 45 processes kept it from ending the run at its time, and the engine from removing the
-container."""
+"""Calls that a thread may make upon itself alone (process id 0), by their arguments. Program
+and supervisor have one uid: a program that put its supervisor behind itself (SCHED_IDLE) and
+then spun in 45 processes kept it from ending the run at its time, and the engine from removing
+the container."""
 
 
 def _only_with() -> Iterator[tuple[str, tuple[Condition, ...]]]:

@@ -1,6 +1,5 @@
 """Cases 14 and 15: forged reports, and attacks on whoever reports."""
 
-
 import pytest
 
 from sandbox.supervisor.frames import Kind, encode, encode_json
