@@ -116,7 +116,10 @@ print("alive")
         attacker,
         Attack(f"import os\n{made}os.closerange(0, 256)\nos._exit(7)"),
         Attack(f"{made}{every_signal}"),
-        Attack(f"import os, signal\n{made}os.fork()\nos.kill(-1, signal.SIGKILL)\nos._exit(4)"),
+        Attack(
+            f"import os, signal\n{made}os.fork() or signal.pause()\n"
+            "os.kill(-1, signal.SIGKILL)\nos._exit(4)"
+        ),
         Attack("printf kept > made.txt; kill -9 0; sleep 60", "bash"),
         Attack("printf kept > made.txt; exec 0<&- 1>&- 2>&-; kill -9 -1; kill -9 $$", "bash"),
     )

@@ -135,7 +135,7 @@ for name in names:
 
 LARGE = """
 import os
-for name, mib in dict(a=40, b=40, c=40, d=10, huge=51, sparse=1 << 20).items():
+for name, mib in dict(a=40, b=40, c=40, d=10, huge=51, sparse=90).items():
     open(name, 'w').close()
     os.truncate(name, mib << 20)
 """

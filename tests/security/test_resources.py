@@ -204,7 +204,7 @@ def test_spinning_takes_no_more_than_its_share(
     taken = [
         (seen[-1].cpu_s - seen[0].cpu_s, seen[-1].at - seen[0].at) for seen in looks.values()
     ]
-    spun = [(cpu_s, wall_s) for cpu_s, wall_s in taken if cpu_s > 0.2]
+    spun = [(cpu_s, wall_s) for cpu_s, wall_s in taken if cpu_s > 0.05]
     assert spun
     # A second's credit comes on top.
     assert all(cpu_s < CPU_LIMIT * (wall_s + 1) for cpu_s, wall_s in spun)

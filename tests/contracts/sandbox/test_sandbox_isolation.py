@@ -289,3 +289,8 @@ class TestNetwork:
         )
 
         assert ran.stdout == "b'hi'\n"
+
+    async def test_localhost_is_its_name(self, lab: Lab) -> None:
+        ran = await lab.python("import socket; print(socket.gethostbyname('localhost'))")
+
+        assert ran.stdout == "127.0.0.1\n"
