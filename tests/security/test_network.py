@@ -22,6 +22,7 @@ UNREACHABLE = REFUSED | {
     "EPROTONOSUPPORT",
     "ESOCKTNOSUPPORT",
     "ENODEV",
+    "EPIPE",  # gVisor knows no fast open: a socket that is not connected.
     "EINVAL",
     "no such name",
 }
