@@ -19,7 +19,7 @@ from tests.security import soak
 pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 GIVEN = int(os.environ.get("SOAK_RUNS") or 0)
-"""10000 makes the long form, with both engines: a quarter of an hour with `oci`, on two processors."""
+"""10000 makes the long form, with both engines: a quarter of an hour with `oci` alone."""
 
 RUNS = {"oci": GIVEN or 2_000, "docker": GIVEN or 400}
 """The Docker engine makes so much fewer containers a second that it has the smaller share."""
@@ -37,8 +37,8 @@ MORE_THREADS = 6
 MORE_MB = 12.0
 """Of our processes and the broker. They have grown by 2 MB at most, in 10,000 runs."""
 MORE_MB_OF_STORAGE = 400.0
-"""The object store's heap, collected now and then by Go: 141 MB grow to 405 within 4,000 runs, of
-which 200 had files, and are 307 after 10,000. What does not end would be past this soon."""
+"""The object store's heap, collected now and then by Go: 141 MB grow to 405 within 4,000 runs,
+of which 200 had files, and are 307 after 10,000. What does not end would be past this soon."""
 
 SETTLE_S = 60
 
