@@ -15,6 +15,8 @@ MIB = 1024 * 1024
 
 _LARGE_LANGUAGES = sorted(known.name for known in LANGUAGES.values() if known.compiles_large)
 
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
 _WORD = re.compile(r"[\w.+-]{1,64}")
 
 
@@ -119,7 +121,7 @@ class ExecutorSettings(StorageSettings):
 
     @model_validator(mode="after")
     def _results_have_a_place(self) -> Self:
-        if not self.result_url.startswith(("redis://", "rediss://", "unix://")):
+        if not self.result_url.startswith(_REDIS_SCHEMES):
             raise ValueError(
                 "RESULT_BACKEND_URL: must be the redis:// URL of a Redis or Valkey server;"
                 " it is needed where BROKER_URL is not one"
@@ -156,5 +158,4 @@ class ExecutorSettings(StorageSettings):
     def clock_url(self) -> str:
         """The Redis whose clock counts: the broker, where it is one, as it is the API's."""
         broker_url = self.broker_url.get_secret_value()
-        is_redis = broker_url.startswith(("redis://", "rediss://", "unix://"))
-        return broker_url if is_redis else self.result_url
+        return broker_url if broker_url.startswith(_REDIS_SCHEMES) else self.result_url

@@ -22,8 +22,8 @@ _PIECE_BYTES = 256 * 1024
 """Least bytes handed to obstore at a time: each hand-over crosses two threads."""
 
 
-given_up: set["asyncio.Future[PutResult]"] = set()
-"""Uploads that nobody waits for any more, and that may not be collected before they end."""
+under_way: set["asyncio.Future[PutResult]"] = set()
+"""Uploads in parts. Some nobody waits for any more; none may be collected before its end."""
 
 
 async def upload(
@@ -99,7 +99,7 @@ async def _upload_in_parts(
     sending = asyncio.ensure_future(
         obstore.put_async(store, key, belt.unloaded(), chunk_size=PART_BYTES, max_concurrency=1)
     )
-    given_up.add(sending)
+    under_way.add(sending)
     sending.add_done_callback(_forget)
     watching = asyncio.create_task(while_it_answers(sending, ask))
     watching.add_done_callback(belt.stop)
@@ -121,7 +121,7 @@ async def _upload_in_parts(
 
 
 def _forget(sending: "asyncio.Future[PutResult]") -> None:
-    given_up.discard(sending)
+    under_way.discard(sending)
     if not sending.cancelled():
         sending.exception()  # Seen: whoever gave it up never asks for it.
 

@@ -15,6 +15,7 @@ from executor.boot_check import Finding, find
 from executor.docker_versions import RUNC_NAMES, parts_of
 from executor.known_escapes import Part
 from executor.oci_version import runtime_part
+from executor.policy import is_gvisor
 from executor.sandbox import SandboxUnavailableError
 from infra.local.config import Config
 from infra.local.engine import Answer, ask, connect, engine_address
@@ -109,7 +110,11 @@ def look_around(config: Config) -> Facts:
             engine = _engine(told, runtime=runtime, image=image, on=sandbox_engine)
     except (DockerException, OSError) as fault:
         silence = silence or (str(fault).splitlines() or [type(fault).__name__])[0]
-    parts, problem = _parts(sandbox_engine, runtime, answer)
+    parts, problem = (), ""
+    try:
+        parts = sandbox_parts(sandbox_engine, runtime, answer)
+    except SandboxUnavailableError as fault:
+        problem = str(fault)
     return Facts(
         address=engine_address(),
         engine=engine,
@@ -130,32 +135,32 @@ def look_around(config: Config) -> Facts:
 def kernel_of(runtime: str, path: str) -> Kernel:
     """Tell from a runtime's name, and from that of its program, whose kernel programs see."""
     names = f"{runtime} {Path(path).name}".lower()
-    if "runsc" in names or "gvisor" in names:
+    if is_gvisor(names):
         return Kernel.GVISOR
     return Kernel.VIRTUAL_MACHINE if "kata" in names else Kernel.HOST
 
 
-def sandbox_parts(engine: SandboxEngine, runtime: str) -> tuple[Part, ...]:
+def sandbox_parts(
+    engine: SandboxEngine, runtime: str, answer: Mapping[str, Any] | None = None
+) -> tuple[Part, ...]:
     """Return the programs that sandboxes would be made with.
+
+    Args:
+        engine: What would make them.
+        runtime: What that would start them with.
+        answer: The Docker engine's to `GET /version`, if it was asked before.
 
     Raises:
         SandboxUnavailableError, DockerException, OSError: They do not answer.
     """
     if engine == "oci":
         return (runtime_part(runtime),)
+    return parts_of(_version() if answer is None else answer, runtime=runtime)
+
+
+def _version() -> Mapping[str, Any]:
     with closing(connect()) as client:
-        return parts_of(client.version(), runtime=runtime)
-
-
-def _parts(
-    engine: SandboxEngine, runtime: str, answer: Mapping[str, Any]
-) -> tuple[tuple[Part, ...], str]:
-    if engine == "docker":
-        return parts_of(answer, runtime=runtime), ""
-    try:
-        return (runtime_part(runtime),), ""
-    except SandboxUnavailableError as fault:
-        return (), str(fault)
+        return client.version()
 
 
 def _engine(

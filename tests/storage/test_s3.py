@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from storage.errors import StorageUnavailableError
 from storage.s3 import S3ObjectStore
-from storage.s3_upload import PART_BYTES, given_up
+from storage.s3_upload import PART_BYTES, under_way
 from storage.settings import StorageSettings
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +113,7 @@ async def store_that_answers(
             connection.abort()
         # obstore's threads would go on to speak to a loop that is closed. Those of earlier
         # tests' loops have nobody to speak to any more.
-        ours = [each for each in given_up if each.get_loop() is asyncio.get_running_loop()]
+        ours = [each for each in under_way if each.get_loop() is asyncio.get_running_loop()]
         await asyncio.gather(*ours, return_exceptions=True)
         await asyncio.sleep(0)  # The loop closes their sockets in its next turn.
 
