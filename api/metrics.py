@@ -42,6 +42,8 @@ STOPPED: dict[Stopped, str] = {
     Stopped.TIME: "time_limit",
     Stopped.STDOUT: "output_limit",
     Stopped.MEMORY: "memory_limit",
+    Stopped.CALLS: "call_limit",
+    Stopped.CALL_BYTES: "call_limit",
 }
 FAULTS: dict[type[BaseException], str] = {
     ExecutorsUnavailableError: "no_executor",

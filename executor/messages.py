@@ -59,6 +59,11 @@ class Stopped(StrEnum):
     TIME = "TO"
     STDOUT = "OL"
     MEMORY = "SG"
+    CALLS = "TC"
+    """Too many calls of tools. These two are ours: the contract has no run with a status that
+    calls tools."""
+    CALL_BYTES = "TB"
+    """The inputs of its calls are too large together."""
 
 
 class SkippedFile(BaseModel):

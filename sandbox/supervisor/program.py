@@ -9,12 +9,15 @@ from collections.abc import Callable
 
 from . import last_word
 from .frames import CHUNK_BYTES, Kind
-from .incoming import HostGoneError
+from .incoming import HostGoneError, Incoming
 from .job import Job
-from .lean_typing import NamedTuple
+from .lean_typing import TYPE_CHECKING, NamedTuple
 from .memory import count_oom_kills
 from .processes import kill_everything
 from .standby import Order, Standby
+
+if TYPE_CHECKING:
+    from .programmatic.calls import ToolCalls
 
 Send = Callable[[Kind, bytes], None]
 
@@ -25,8 +28,9 @@ class Ended(NamedTuple):
     exit_code: int | None
     signal: str | None
     stopped: str | None
-    """`time`, `stdout` or `memory`, where a limit ended it."""
+    """`time`, `stdout`, `memory`, `calls` or `call_bytes`, where a limit ended it."""
     wall_time_ms: int
+    """Less the time in which it was held."""
     stderr_cut: bool
 
 
@@ -73,7 +77,14 @@ class Program:
     """One run of one program, from its release to the last byte of its output."""
 
     def __init__(
-        self, job: Job, path: str, send: Send, *, standby: Standby, bystander: int | None
+        self,
+        job: Job,
+        path: str,
+        send: Send,
+        *,
+        standby: Standby,
+        bystander: int | None,
+        calls: "ToolCalls | None" = None,
     ) -> None:
         """Start it.
 
@@ -83,10 +94,12 @@ class Program:
             send: Takes its output.
             standby: The process that becomes it.
             bystander: The id of another one, which nobody needs.
+            calls: Takes its calls, if it may call tools.
         """
         self._bystander = bystander
         self._last_word = standby.last_word
         self._limits = job.limits
+        self._calls = calls
         self._wakeup, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, last_word.SIGNAL):
@@ -98,17 +111,18 @@ class Program:
         """Negative where a signal ended it."""
         self._oom_kills = count_oom_kills()
         self._started = time.monotonic()
-        standby.release(Order(job.language, path, job.args, self._limits.open_files))
+        tools = None if job.tools is None else job.tools.decode()
+        standby.release(Order(job.language, path, job.args, self._limits.open_files, tools))
 
-    def wait(self, *, host: int) -> Ended:
+    def wait(self, *, host: Incoming) -> Ended:
         """Watch until the program ends or a limit ends it; afterwards nothing is alive.
 
         The program's own end is the end of the run: children that it leaves behind, even
         those that hold its output open, are killed and do not delay the answer.
 
         Args:
-            host: The descriptor that the executor speaks on. It has nothing to say during
-                a run, so whatever makes it readable is its end.
+            host: What the executor says. It has nothing to say while a program runs, so
+                whatever makes it readable then is its end.
 
         Raises:
             HostGoneError: The executor is gone.
@@ -122,7 +136,7 @@ class Program:
             stopped = "stdout"
         elif stopped is None and self._ran_out_of_memory():
             stopped = "memory"
-        killed_by_us = stopped in {"time", "stdout"}
+        killed_by_us = stopped not in {None, "memory"}
         code = self._exit_code
         number = signal.SIGKILL if killed_by_us else -code if code and code < 0 else None
         return Ended(
@@ -133,26 +147,53 @@ class Program:
             stderr_cut=self._stderr.exceeded,
         )
 
-    def _watch(self, host: int) -> str | None:
-        deadline = self._started + self._limits.wall_time_s
+    def _watch(self, host: Incoming) -> str | None:
         streams = {stream.descriptor: stream for stream in (self._stdout, self._stderr)}
+        calls, writers = self._calls, list[int]()
+        others = [self._wakeup, host.descriptor]
+        if calls is not None:
+            others.append(calls.reader)
         while True:
-            left = deadline - time.monotonic()
+            left = self._started + self._limits.wall_time_s - time.monotonic()
             if left <= 0:
                 return "time"
-            ready, _, _ = select.select([self._wakeup, host, *streams], [], [], left)
+            if calls is not None:
+                writers, left = calls.writers, min(left, calls.due_in_s(left))
+            ready, writable, _ = select.select([*others, *streams], writers, [], left)
             for descriptor in ready:
-                if descriptor == host:
+                if descriptor == host.descriptor:
                     raise HostGoneError
                 if descriptor == self._wakeup:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._wakeup, 4096)
-                elif not streams[descriptor].pump():
-                    del streams[descriptor]
+                elif descriptor in streams:
+                    if not streams[descriptor].pump():
+                        del streams[descriptor]
+            if calls is not None:
+                calls.attend(ready, writable)
             if self._stdout.exceeded:
                 return "stdout"
             if self._reap() or self._has_spoken():
                 return None
+            if calls is not None and (stopped := self._hold_when_due(calls, host, streams)):
+                return stopped
+
+    def _hold_when_due(
+        self, calls: "ToolCalls", host: Incoming, streams: dict[int, _Stream]
+    ) -> str | None:
+        """Have the program's calls answered, if it waits for that; return why it may not."""
+        if calls.exceeded is not None:
+            return calls.exceeded
+        if not calls.may_round_end(self._bystander):
+            return None
+        for stream in list(streams.values()):
+            stream.pump()  # What it said before it called is a part of this round.
+        if self._stdout.exceeded:
+            return "stdout"
+        began = time.monotonic()
+        calls.hold(host)
+        self._started += time.monotonic() - began  # Time that is not the program's.
+        return None
 
     def _reap(self) -> bool:
         """Collect whoever has died; return whether the program is among them."""
