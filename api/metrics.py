@@ -29,7 +29,7 @@ from api.dispatch import (
 )
 from api.server_timing import RequestClock
 from api.settings import MetricsAccess
-from executor.messages import Failed, Finished, RunReport, RunRequest, Stopped
+from executor.messages import Failed, Finished, RunReport, RunRequest, Stopped, Waiting
 from sandbox.supervisor.languages import LANGUAGES
 
 STEP_BUCKETS_S = (
@@ -69,7 +69,7 @@ def outcome_of(report: RunReport) -> str:
     result = report.result
     if isinstance(result, Failed):
         return result.kind.value
-    return _ending(result)
+    return "waits" if isinstance(result, Waiting) else _ending(result)
 
 
 def _ending(result: Finished) -> str:

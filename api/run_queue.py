@@ -21,7 +21,15 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from api.dispatch import ExecutorsUnavailableError
-from executor.messages import QUEUE_NAME, TASK_NAME, RunRequest
+from executor.messages import (
+    QUEUE_NAME,
+    ROUND_TASK_NAME,
+    TASK_NAME,
+    RoundRequest,
+    RunRequest,
+    round_queue,
+)
+from executor.round_queue import EXPIRY_S
 
 SEND_TIMEOUT_S = 4.0
 REDIS_TIMEOUT_S = 2.0
@@ -69,11 +77,29 @@ class RedisRunQueue:
         except _FAULTS as fault:
             raise ExecutorsUnavailableError("the broker does not answer") from fault
 
-    def message(self, request: RunRequest) -> bytes:
+    async def send_round(self, request: RoundRequest, executor: str) -> None:
+        """Put answers for a program that waits on its executor's own queue. As `send`."""
+        queue = round_queue(executor)
+        message = await asyncio.to_thread(self.message, request, ROUND_TASK_NAME, queue)
+        try:
+            pipe = self._redis.pipeline(transaction=False)
+            async with asyncio.timeout(SEND_TIMEOUT_S), self._turns, pipe:
+                pipe.lpush(queue, message)
+                pipe.expire(queue, EXPIRY_S)
+                await pipe.execute()
+        except _FAULTS as fault:
+            raise ExecutorsUnavailableError("the broker does not answer") from fault
+
+    def message(
+        self,
+        request: RunRequest | RoundRequest,
+        task_name: str = TASK_NAME,
+        queue: str = QUEUE_NAME,
+    ) -> bytes:
         """Write a run as a message of Celery's."""
         task: Any = self._celery.amqp.as_task_v2(
             request.run_id,
-            TASK_NAME,
+            task_name,
             argsrepr=NOT_SHOWN,
             kwargsrepr=NOT_SHOWN,
             ignore_result=True,  # Executors tell it themselves, in Celery's form.
@@ -89,7 +115,7 @@ class RedisRunQueue:
                 "properties": {
                     **task.properties,
                     "delivery_mode": 2,
-                    "delivery_info": {"exchange": "", "routing_key": QUEUE_NAME},
+                    "delivery_info": {"exchange": "", "routing_key": queue},
                     "priority": 0,
                     "body_encoding": "base64",
                     "delivery_tag": str(uuid4()),

@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import signals
 
-from executor.messages import QUEUE_NAME
+from executor.messages import QUEUE_NAME, round_queue
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 from executor.shared_assets import SharedAssetsError
@@ -54,7 +54,7 @@ def main() -> int:
                 "--pool=threads",
                 f"--concurrency={settings.executor_concurrency}",
                 f"--hostname=executor@{service.instance_id}",
-                f"--queues={QUEUE_NAME}",
+                f"--queues={round_queue(service.instance_id)},{QUEUE_NAME}",
                 f"--loglevel={settings.log_level}",
                 "--without-gossip",
                 "--without-mingle",

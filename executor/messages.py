@@ -17,6 +17,19 @@ MAX_CODE_BYTES = 4 * 1024 * 1024
 code, so a few MB are wanted; more belongs into an upload. The message travels through the
 broker, which holds it in memory."""
 
+ROUND_TASK_NAME = "executor.continue_program"
+ROUND_QUEUE_PREFIX = "code-command.rounds."
+
+HELD_S = 600.0
+"""How long a program waits for answers to its calls, then it is ended: librechat-contract 4.4.
+What tells where it waits is kept as long."""
+
+
+def round_queue(instance_id: str) -> str:
+    """Return the queue of what is for one executor alone: programs that wait there."""
+    return f"{ROUND_QUEUE_PREFIX}{instance_id}"
+
+
 MAX_ARGS = 256
 MAX_ARG_CHARS = 32_768
 
@@ -26,6 +39,17 @@ class MemoryClass(StrEnum):
 
     STANDARD = "standard"
     LARGE = "large"
+
+
+class ToolFunction(BaseModel):
+    """A tool that a program can call."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    parameters: tuple[str, ...] = ()
+    """The properties of its schema."""
+    required: tuple[str, ...] = ()
 
 
 class RunRequest(BaseModel):
@@ -46,6 +70,10 @@ class RunRequest(BaseModel):
     args: tuple[str, ...] = ()
     inputs: tuple[FileEntry, ...] = ()
     """Resolved by the API: existing, unexpired, of this tenant, with distinct names."""
+    tools: tuple[ToolFunction, ...] | None = None
+    """What the program can call; `None`: it is a plain program."""
+    time_limit_s: float | None = None
+    """Shorter than the executor's own, if the client wants that."""
     memory_class: MemoryClass | None = None
     """As the caller's key or plan has it; `None` leaves it to the executor's rules."""
     deadline: float
@@ -136,6 +164,60 @@ class FailureKind(StrEnum):
     """Its turn came too late, or its outputs took too long."""
     CANCELLED = "cancelled"
     """The client left."""
+    NOT_HELD = "not_held"
+    """The program that was to go on does not wait here any more."""
+    UNKNOWN_TOOL = "unknown_tool"
+    """The program called what is none of its tools."""
+
+
+class PendingCall(BaseModel):
+    """A call that a program waits for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    tool: str
+    input: str
+    """A JSON object, as text."""
+
+
+class Waiting(BaseModel):
+    """The program waits for tools that only the client can run. Its sandbox is held."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["waiting"] = "waiting"
+    executor: str
+    """The instance that holds it: `round_queue` says where it is reached."""
+    calls: tuple[PendingCall, ...]
+    stdout: str
+    stderr: str
+
+
+class CallResult(BaseModel):
+    """The answer to a call."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    number: int
+    text: str
+    """JSON, or the message of an error."""
+    is_error: bool = False
+
+
+class RoundRequest(BaseModel):
+    """Answers for a program that waits; its executor runs it on."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    run_id: str
+    """Of this round: chosen by the API, and the Celery task's id."""
+    held_run_id: str
+    """Of the run that waits."""
+    results: tuple[CallResult, ...]
+    """Those that are answered already are left out of account."""
+    deadline: float
+    """Unix time, seconds."""
 
 
 class Failed(BaseModel):
@@ -145,6 +227,8 @@ class Failed(BaseModel):
 
     outcome: Literal["failed"] = "failed"
     kind: FailureKind
+    detail: str = ""
+    """The name of the unknown tool."""
 
 
 LONGEST_STEP_MS = 86_400_000.0
@@ -198,7 +282,7 @@ class RunReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     run_id: str
-    result: Finished | Failed = Field(discriminator="outcome")
+    result: Finished | Waiting | Failed = Field(discriminator="outcome")
     begun_at: float | None = None
     """When the executor took it up: Unix time by its own clock, which may go wrong by any
     amount beside the API's."""
@@ -225,6 +309,8 @@ class ExecutorStatus(BaseModel):
     removing_sandboxes: int = 0
     """Used ones that are not gone yet."""
     running: int
+    held: int = 0
+    """Programs that wait for tools."""
     capacity: int
 
 

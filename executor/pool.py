@@ -171,6 +171,15 @@ class WarmPool:
         self._removal.add(sandbox)
         self._tend()
 
+    def set_aside(self, sandbox: Sandbox) -> None:
+        """Note that a claimed sandbox needs no processor, until it is taken up or retired."""
+        self._claimed.discard(sandbox)
+        self._tend()
+
+    def take_up(self, sandbox: Sandbox) -> None:
+        """Note that it needs one again."""
+        self._claimed.add(sandbox)
+
     def abandon(self, claim: "asyncio.Task[Sandbox]") -> None:
         """Give up a claim; what it has brought, or may bring yet, is destroyed."""
         claim.cancel()

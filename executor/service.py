@@ -8,16 +8,27 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
 from executor.concurrency import end
 from executor.engines import make_engine
 from executor.heartbeat import beat
+from executor.held import Held
 from executor.memory import MemoryRules
-from executor.messages import ExecutorStatus, Failed, FailureKind, RunReport, RunRequest
+from executor.messages import (
+    ExecutorStatus,
+    Failed,
+    FailureKind,
+    Finished,
+    RoundRequest,
+    RunReport,
+    RunRequest,
+)
 from executor.pool import WarmPool
+from executor.programmatic import ProgrammaticRunner
 from executor.reports import Reports
 from executor.run import Runner
 from executor.sandbox import RunLimits, SandboxUnavailableError
@@ -65,6 +76,14 @@ class ExecutorService:
             limits=run_limits(settings),
             memory=MemoryRules.from_settings(settings),
         )
+        self._held = Held(
+            most=settings.programmatic_max_waiting,
+            most_of_tenant=settings.programmatic_max_waiting_per_tenant,
+            retire=self._pool.retire,
+        )
+        self._programmatic = ProgrammaticRunner(
+            runner=self._runner, held=self._held, instance_id=self.instance_id
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor-loop")
         self._reports = Reports(settings.result_url, instance_id=self.instance_id)
@@ -89,8 +108,21 @@ class ExecutorService:
         self._thread.join()
 
     def run(self, request: RunRequest) -> RunReport:
-        """Run a program; blocks until its report is told. Called from Celery's threads."""
-        work = self._run_and_tell(request)
+        """Run a program; blocks until its report is told. Called from Celery's threads.
+
+        One that calls tools may have come no further than to wait for them: `carry_on`.
+        """
+        plain = request.tools is None
+        work = self._runner.run(request) if plain else self._programmatic.begin(request)
+        name = f"session {request.session_id}, tenant {request.tenant}, {request.language}"
+        return self._in_loop(self._run_and_tell(request, work, name))
+
+    def carry_on(self, request: RoundRequest) -> RunReport:
+        """Run a program on that waits here; blocks as `run` does."""
+        work = self._programmatic.carry_on(request)
+        return self._in_loop(self._run_and_tell(request, work, f"of {request.held_run_id}"))
+
+    def _in_loop(self, work: Coroutine[Any, Any, RunReport]) -> RunReport:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def cancel(self, run_id: str) -> None:
@@ -105,36 +137,42 @@ class ExecutorService:
         task = self._runs.get(run_id)
         if task is not None:
             task.cancel()
+        self._held.drop_by_id(run_id)
 
     def _cancel_all(self) -> None:
         for task in self._runs.values():
             task.cancel()
 
-    async def _run_and_tell(self, request: RunRequest) -> RunReport:
+    async def _run_and_tell(
+        self,
+        request: RunRequest | RoundRequest,
+        work: Coroutine[Any, Any, RunReport],
+        name: str,
+    ) -> RunReport:
         taken = cast("asyncio.Task[RunReport]", asyncio.current_task())
         self._taken.add(taken)
         taken.add_done_callback(self._taken.discard)
         begun = asyncio.create_task(self._reports.begun(request.run_id))
         try:
-            report = await self._registered(request)
+            report = await self._registered(request.run_id, work)
         finally:
             await begun  # It may not overwrite what is told next, by us or by Celery.
         await self._reports.ended(report, until=request.deadline)
-        _log_outcome(request, report)
+        _log_outcome(name, report)
         return report
 
-    async def _registered(self, request: RunRequest) -> RunReport:
-        task = asyncio.create_task(self._runner.run(request))
-        self._runs[request.run_id] = task
+    async def _registered(self, run_id: str, work: Coroutine[Any, Any, RunReport]) -> RunReport:
+        task = asyncio.create_task(work)
+        self._runs[run_id] = task
         try:
             report = await task
         except asyncio.CancelledError:
             failed = Failed(kind=FailureKind.CANCELLED)
-            report = RunReport(run_id=request.run_id, result=failed)
+            report = RunReport(run_id=run_id, result=failed)
         finally:
             # The broker may have delivered it twice; the other delivery is in here then.
-            if self._runs.get(request.run_id) is task:
-                del self._runs[request.run_id]
+            if self._runs.get(run_id) is task:
+                del self._runs[run_id]
         return report
 
     async def _live(self) -> None:
@@ -146,6 +184,7 @@ class ExecutorService:
             )
             await self._stop.wait()
             await end((*chores, *self._runs.values()))
+            self._held.close()
             if self._taken:
                 await asyncio.wait(self._taken, timeout=REPORTING_GRACE_S)
         await self._reports.close()
@@ -170,6 +209,7 @@ class ExecutorService:
             making_sandboxes=self._pool.making,
             removing_sandboxes=self._pool.removing,
             running=len(self._runs),
+            held=len(self._held),
             capacity=self._settings.executor_concurrency,
         )
 
@@ -193,19 +233,14 @@ class ExecutorService:
                     await self._trouble_over.wait()
 
 
-def _log_outcome(request: RunRequest, report: RunReport) -> None:
+def _log_outcome(name: str, report: RunReport) -> None:
     """Say what happened, never what was run or printed."""
     result = report.result
     if isinstance(result, Failed):
         outcome = f"failed: {result.kind.value}"
-    else:
+    elif isinstance(result, Finished):
         code = result.signal or result.exit_code
         outcome = f"ended with {code} after {result.wall_time_ms} ms, {len(result.files)} files"
-    _log.info(
-        "run %s, session %s, tenant %s, %s: %s",
-        request.run_id,
-        request.session_id,
-        request.tenant,
-        request.language,
-        outcome,
-    )
+    else:
+        outcome = f"waits for {len(result.calls)} calls"
+    _log.info("run %s, %s: %s", report.run_id, name, outcome)

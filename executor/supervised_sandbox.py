@@ -69,7 +69,7 @@ class Freezer(Protocol):
 class SupervisedSandbox(Sandbox):
     """Speaks the frame protocol, and believes nothing that it hears."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what its engine does for it
         self,
         name: str,
         stream: FrameStream,

@@ -5,8 +5,16 @@ from typing import Any, ClassVar
 from celery import Celery, Task
 from celery.worker.control import control_command
 
-from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
+from executor.messages import (
+    CANCEL_COMMAND,
+    QUEUE_NAME,
+    ROUND_TASK_NAME,
+    TASK_NAME,
+    RoundRequest,
+    RunRequest,
+)
 from executor.reports import EXPIRY_S
+from executor.round_queue import declared_round_queue
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 
@@ -35,6 +43,7 @@ class WiredTask(Task):  # pyright: ignore[reportMissingTypeArgument] - not gener
 def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
     """Give the task its executor, and the app its broker."""
     WiredTask.wired = service
+    app.amqp.queues.add(declared_round_queue(service.instance_id))
     app.conf.update(
         broker_url=settings.broker_url.get_secret_value(),
         result_backend=settings.result_url,
@@ -59,6 +68,8 @@ def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:
     if not settings.broker_url.get_secret_value().startswith(("redis", "valkey")):
         return {}
     return {
+        # Programs that wait have had their turn: they go on before others begin.
+        "queue_order_strategy": "sorted",  # By name, and theirs is first.
         "visibility_timeout": settings.code_exec_timeout + QUEUE_ALLOWANCE_S,
         # By default lost messages are looked for every 10 x 10 s.
         "unacked_restore_interval": 5,
@@ -82,6 +93,16 @@ def run_code(self: WiredTask, request: dict[str, Any]) -> dict[str, Any] | None:
     """
     report = self.service.run(RunRequest.model_validate(request))
     return None if self.request.ignore_result else report.model_dump(mode="json")
+
+
+@app.task(name=ROUND_TASK_NAME, bind=True, base=WiredTask, store_errors_even_if_ignored=True)
+def continue_program(self: WiredTask, request: dict[str, Any]) -> None:
+    """Run a program on that waits here; see `executor.programmatic`.
+
+    Raises:
+        ValidationError: The message is no `RoundRequest`.
+    """
+    self.service.carry_on(RoundRequest.model_validate(request))
 
 
 @control_command(name=CANCEL_COMMAND, args=[("run_ids", list)])

@@ -33,9 +33,7 @@ class AnnouncedCalls:
             msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
             raise SandboxLostError("the input of a call is no JSON object") from fault
-        self._pending[claim.number] = ToolCall(
-            number=claim.number, tool=claim.tool, input=text
-        )
+        self._pending[claim.number] = ToolCall(number=claim.number, tool=claim.tool, input=text)
 
     def waiting(self, claim: WaitingClaim) -> tuple[ToolCall, ...]:
         """Return the calls that the program waits for.

@@ -46,7 +46,7 @@ def kill_everything(reap: Callable[[], object], *, but: Spared) -> None:
 
 
 def anybody_busy(but: int | None) -> bool:
-    """Say whether another process than `but` uses a processor, or waits for one or for a disk."""
+    """Say whether another process than `but` runs, or waits for a processor or a disk."""
     try:
         return any(_is_busy(pid) for pid in _others() if pid != but)
     except OSError:

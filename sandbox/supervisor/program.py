@@ -11,13 +11,10 @@ from . import last_word
 from .frames import CHUNK_BYTES, Kind
 from .incoming import HostGoneError, Incoming
 from .job import Job
-from .lean_typing import TYPE_CHECKING, NamedTuple
+from .lean_typing import NamedTuple
 from .memory import count_oom_kills
 from .processes import kill_everything
 from .standby import Order, Standby
-
-if TYPE_CHECKING:
-    from .programmatic.calls import ToolCalls
 
 Send = Callable[[Kind, bytes], None]
 
@@ -77,14 +74,7 @@ class Program:
     """One run of one program, from its release to the last byte of its output."""
 
     def __init__(
-        self,
-        job: Job,
-        path: str,
-        send: Send,
-        *,
-        standby: Standby,
-        bystander: int | None,
-        calls: "ToolCalls | None" = None,
+        self, job: Job, path: str, send: Send, *, standby: Standby, bystander: int | None
     ) -> None:
         """Start it.
 
@@ -94,12 +84,10 @@ class Program:
             send: Takes its output.
             standby: The process that becomes it.
             bystander: The id of another one, which nobody needs.
-            calls: Takes its calls, if it may call tools.
         """
         self._bystander = bystander
         self._last_word = standby.last_word
         self._limits = job.limits
-        self._calls = calls
         self._wakeup, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, last_word.SIGNAL):
@@ -148,52 +136,34 @@ class Program:
         )
 
     def _watch(self, host: Incoming) -> str | None:
-        streams = {stream.descriptor: stream for stream in (self._stdout, self._stderr)}
-        calls, writers = self._calls, list[int]()
-        others = [self._wakeup, host.descriptor]
-        if calls is not None:
-            others.append(calls.reader)
+        streams = self._streams()
         while True:
-            left = self._started + self._limits.wall_time_s - time.monotonic()
+            left = self._left_s()
             if left <= 0:
                 return "time"
-            if calls is not None:
-                writers, left = calls.writers, min(left, calls.due_in_s(left))
-            ready, writable, _ = select.select([*others, *streams], writers, [], left)
-            for descriptor in ready:
-                if descriptor == host.descriptor:
-                    raise HostGoneError
-                if descriptor == self._wakeup:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(self._wakeup, 4096)
-                elif descriptor in streams:
-                    if not streams[descriptor].pump():
-                        del streams[descriptor]
-            if calls is not None:
-                calls.attend(ready, writable)
+            ready, _, _ = select.select([self._wakeup, host.descriptor, *streams], [], [], left)
+            self._attend(ready, host, streams)
             if self._stdout.exceeded:
                 return "stdout"
             if self._reap() or self._has_spoken():
                 return None
-            if calls is not None and (stopped := self._hold_when_due(calls, host, streams)):
-                return stopped
 
-    def _hold_when_due(
-        self, calls: "ToolCalls", host: Incoming, streams: dict[int, _Stream]
-    ) -> str | None:
-        """Have the program's calls answered, if it waits for that; return why it may not."""
-        if calls.exceeded is not None:
-            return calls.exceeded
-        if not calls.may_round_end(self._bystander):
-            return None
-        for stream in list(streams.values()):
-            stream.pump()  # What it said before it called is a part of this round.
-        if self._stdout.exceeded:
-            return "stdout"
-        began = time.monotonic()
-        calls.hold(host)
-        self._started += time.monotonic() - began  # Time that is not the program's.
-        return None
+    def _streams(self) -> dict[int, _Stream]:
+        return {stream.descriptor: stream for stream in (self._stdout, self._stderr)}
+
+    def _left_s(self) -> float:
+        return self._started + self._limits.wall_time_s - time.monotonic()
+
+    def _attend(self, ready: list[int], host: Incoming, streams: dict[int, _Stream]) -> None:
+        """Do what these descriptors are ready for; take a stream at its end from `streams`."""
+        for descriptor in ready:
+            if descriptor == host.descriptor:
+                raise HostGoneError
+            if descriptor == self._wakeup:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wakeup, 4096)
+            elif descriptor in streams and not streams[descriptor].pump():
+                del streams[descriptor]
 
     def _reap(self) -> bool:
         """Collect whoever has died; return whether the program is among them."""

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Generator
+from functools import partial
 
 from . import child
 from .frames import (
@@ -109,14 +110,14 @@ def _serve(
     standby, other = small, full
     if full is not None and language.command is None and wants_libraries(delivery.source):
         standby, other = full, small
-    program = Program(
-        delivery.job,
-        path,
-        send_bytes,
-        standby=standby,
-        bystander=None if other is None else other.pid,
-        calls=calls,
-    )
+    bystander = None if other is None else other.pid
+    if calls is None:
+        make = Program
+    else:
+        from .programmatic.program import ToolProgram  # noqa: PLC0415 - few programs need it
+
+        make = partial(ToolProgram, calls=calls)
+    program = make(delivery.job, path, send_bytes, standby=standby, bystander=bystander)
     ended = program.wait(host=incoming)
     send(Kind.ENDED, ended._asdict())
     _report(workspace, workspace.collect(delivery.job.limits))

@@ -16,9 +16,17 @@ from typing_extensions import override
 
 from api.app import create_app
 from api.dispatch import Dispatcher, Readiness
+from api.programmatic_rounds import Rounds
+from api.programmatic_store import ExecutionStore
 from api.rate_limits import RateLimits
 from api.settings import ApiSettings
-from executor.messages import ExecutorStatus, Finished, RunReport, RunRequest
+from executor.messages import (
+    ExecutorStatus,
+    Finished,
+    RoundRequest,
+    RunReport,
+    RunRequest,
+)
 from storage.errors import StorageUnavailableError
 from storage.memory import MemoryObjectStore
 from storage.ports import ObjectStore, OpenedObject, StoredObject
@@ -80,6 +88,31 @@ class FakeDispatcher(Dispatcher):
         """The only run there was."""
         assert len(self.requests) == 1
         return self.requests[0]
+
+
+class FakeRounds(Rounds):
+    """Programs that wait, and go on as the test says."""
+
+    def __init__(self) -> None:
+        self.requests: list[RoundRequest] = []
+        self.ended: list[str] = []
+        self.outcome: Callable[[RoundRequest], Any] = lambda _: DONE
+        """Returns a result, raises, or returns an event to wait for."""
+
+    @override
+    async def carry_on(
+        self, request: RoundRequest, *, executor: str, held_at: float
+    ) -> RunReport:
+        self.requests.append(request)
+        result = self.outcome(request)
+        if isinstance(result, asyncio.Event):
+            await result.wait()
+            result = DONE
+        return RunReport(run_id=request.run_id, result=result)
+
+    @override
+    async def end(self, run_id: str) -> None:
+        self.ended.append(run_id)
 
 
 class FailingStore(ObjectStore):
@@ -176,6 +209,7 @@ class Service:
     sessions: Sessions
     dispatcher: FakeDispatcher
     clock: Clock
+    rounds: FakeRounds
 
     async def store_file(
         self,
@@ -217,11 +251,31 @@ def make_settings(**more: Any) -> ApiSettings:
     )
 
 
+NOWHERE = "redis://127.0.0.1:1/0"
+"""A result store that does not answer."""
+
+
+def make_app(settings: ApiSettings, store: ObjectStore, sessions: Sessions) -> Litestar:
+    """The app alone, for tests of what it does with files."""
+    return create_app(
+        settings,
+        store=store,
+        sessions=sessions,
+        dispatcher=FakeDispatcher(),
+        rounds=FakeRounds(),
+        executions=ExecutionStore(NOWHERE),
+    )
+
+
 def make_service(
-    settings: ApiSettings | None = None, *, rate_limits: RateLimits | None = None
+    settings: ApiSettings | None = None,
+    *,
+    rate_limits: RateLimits | None = None,
+    result_url: str = NOWHERE,
 ) -> Service:
     settings = settings or make_settings()
     store, dispatcher, clock = FailingStore(), FakeDispatcher(), Clock()
+    rounds = FakeRounds()
     sessions = Sessions(store, max_age=settings.session_max_age, clock=clock)
     return Service(
         create_app(
@@ -229,12 +283,15 @@ def make_service(
             store=store,
             sessions=sessions,
             dispatcher=dispatcher,
+            rounds=rounds,
+            executions=ExecutionStore(result_url),
             rate_limits=rate_limits,
         ),
         store,
         sessions,
         dispatcher,
         clock,
+        rounds,
     )
 
 

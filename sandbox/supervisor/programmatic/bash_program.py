@@ -72,7 +72,9 @@ class _Agent:
     def serve(self) -> NoReturn:
         while True:
             self._end_if_shell_has()
-            ready, _, _ = select.select([self._wakeup, self._requests, self._line.reader], [], [])
+            ready, _, _ = select.select(
+                [self._wakeup, self._requests, self._line.reader], [], []
+            )
             if self._wakeup in ready:
                 os.read(self._wakeup, CHUNK_BYTES)
             if self._requests in ready:

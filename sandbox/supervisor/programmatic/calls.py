@@ -1,4 +1,4 @@
-"""The supervisor's end: takes a program's calls, tells the executor, and brings results back."""
+"""The supervisor's end: takes a program's calls to the executor, and brings results back."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ program has said that it waits. Jobs of a script that make a call each are 3 to 
 half a processor, and several times that on a busy machine."""
 
 LONGEST_SETTLE_S = 0.5
-"""A round ends after that, whoever is busy: the program may work at something else meanwhile."""
+"""A round ends after that, whoever is busy: the program may work at something else as well."""
 
 MAX_MESSAGE_BYTES = MAX_INPUT_BYTES + MAX_NAME_BYTES + 1
 
@@ -38,7 +38,11 @@ class ToolCalls:
     """The calls of one program. Nothing in here is called before there is one."""
 
     def __init__(
-        self, send: Callable[[bytes], None], *, calls: str = CALLS_FIFO, replies: str = REPLIES_FIFO
+        self,
+        send: Callable[[bytes], None],
+        *,
+        calls: str = CALLS_FIFO,
+        replies: str = REPLIES_FIFO,
     ) -> None:
         """Make both FIFOs, where the program's process is going to look for them.
 

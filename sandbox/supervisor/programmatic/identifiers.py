@@ -5,28 +5,42 @@ LibreChat's client tells a model the same names, so these rules are the contract
 
 import re
 
-_HARD_KEYWORDS = frozenset(
-    "False None True and as assert async await break class continue def del elif else except"
-    " finally for from global if import in is lambda nonlocal not or pass raise return try while"
-    " with yield".split()
-)
+# fmt: off
+_HARD_KEYWORDS = frozenset({
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class",
+    "continue", "def", "del", "elif", "else", "except", "finally", "for", "from",
+    "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass",
+    "raise", "return", "try", "while", "with", "yield",
+})
+# fmt: on
 """Those of Python that are never names; `match`, `case` and `type` may be."""
 
-_SHELL_WORDS = frozenset(
-    "if then else elif fi case esac for select while until do done in function time coproc"
-    " return exit break continue shift export readonly local declare typeset unset alias unalias"
-    " source echo printf read cd pwd kill trap wait eval exec jobs bg fg set let test true"
-    " false".split()
-)
+# fmt: off
+_SHELL_WORDS = frozenset({
+    "if", "then", "else", "elif", "fi", "case", "esac", "for", "select", "while",
+    "until", "do", "done", "in", "function", "time", "coproc", "return", "exit",
+    "break", "continue", "shift", "export", "readonly", "local", "declare", "typeset",
+    "unset", "alias", "unalias", "source", "echo", "printf", "read", "cd", "pwd",
+    "kill", "trap", "wait", "eval", "exec", "jobs", "bg", "fg", "set", "let", "test",
+    "true", "false",
+})
+# fmt: on
 """A tool of such a name has `_tool` at its end in the reference."""
 
-_CLIENTS_WORDS = frozenset(
-    "if then else elif fi case esac for while until do done in function select time coproc"
-    " declare typeset local readonly export unset".split()
-)
+# fmt: off
+_CLIENTS_WORDS = frozenset({
+    "if", "then", "else", "elif", "fi", "case", "esac", "for", "while", "until", "do",
+    "done", "in", "function", "select", "time", "coproc", "declare", "typeset", "local",
+    "readonly", "export", "unset",
+})
+# fmt: on
 """The client knows these alone, and tells a model the others' names as they are."""
 
-_KEPT_BUILTINS = frozenset("return break continue shift exec builtin command".split())
+# fmt: off
+_KEPT_BUILTINS = frozenset({
+    "return", "break", "continue", "shift", "exec", "builtin", "command",
+})
+# fmt: on
 """A function cannot stand in for these: they act on who calls them, or we need them."""
 
 _SPACE_OR_DASH = re.compile(r"[-\s]")

@@ -56,7 +56,9 @@ def execution(line: Line, tools: Sequence[Tool]) -> Execution:
 def _given_names() -> Names:
     """What a program may use without an import (librechat-contract 4.5)."""
     given = {"json": json, "sys": sys, "os": os, "asyncio": asyncio}
-    kinds = {name: getattr(typing, name) for name in ("Any", "Dict", "List", "Optional", "Union")}
+    kinds = {
+        name: getattr(typing, name) for name in ("Any", "Dict", "List", "Optional", "Union")
+    }
     return {**given, **kinds, "ToolExecutionError": ToolExecutionError}
 
 

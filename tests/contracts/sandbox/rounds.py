@@ -24,7 +24,7 @@ ECHO = Tool("repeat", ("value",), ("value",))
 TOOLS = (WEATHER, ECHO)
 
 
-class ToolFailed(Exception):
+class ToolFailedError(Exception):
     """Raised by a test's tool: it is told to the program as an error."""
 
 
@@ -55,13 +55,14 @@ class Rounds:
     def note(self, pending: CallsPending) -> None:
         self.seen.append([(call.tool, json.loads(call.input)) for call in pending.calls])
 
-    async def to_the_end(
-        self, outcome: Execution | CallsPending, answer: Answer
-    ) -> Execution:
+    async def to_the_end(self, outcome: Execution | CallsPending, answer: Answer) -> Execution:
         while isinstance(outcome, CallsPending):
             self.note(outcome)
             outcome = await self.sandbox.answer(
-                [_answered(call.number, answer, call.tool, call.input) for call in outcome.calls]
+                [
+                    _answered(call.number, answer, call.tool, call.input)
+                    for call in outcome.calls
+                ]
             )
         return outcome
 
@@ -69,7 +70,7 @@ class Rounds:
 def _answered(number: int, answer: Answer, tool: str, given: bytes) -> ToolResult:
     try:
         return result(number, answer(tool, json.loads(given)))
-    except ToolFailed as failed:
+    except ToolFailedError as failed:
         return error(number, str(failed))
 
 

@@ -7,7 +7,7 @@ import pytest
 from executor.messages import Stopped
 from executor.pool import WarmPool
 from sandbox.supervisor.programmatic.channel import Tool
-from tests.contracts.sandbox.rounds import RoundsLab, ToolFailed
+from tests.contracts.sandbox.rounds import RoundsLab, ToolFailedError
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
 
@@ -21,11 +21,13 @@ def rounds(pool: WarmPool) -> RoundsLab:
 
 def answer(_tool: str, given: Any) -> Any:
     if "fail" in given:
-        raise ToolFailed("upstream exploded")
+        raise ToolFailedError("upstream exploded")
     return given.get("value", {"city": given.get("city"), "temp": 14})
 
 
-async def shown(rounds: RoundsLab, code: str, **more: Any) -> tuple[str, str, int | None, Calls]:
+async def shown(
+    rounds: RoundsLab, code: str, **more: Any
+) -> tuple[str, str, int | None, Calls]:
     ended, seen = await rounds.bash(code, answer, **more)
     return ended.stdout.decode(), ended.stderr.decode(), ended.exit_code, seen
 
@@ -221,7 +223,9 @@ class TestNames:
         tools = [Tool(name) for name in ("2fa check", "a.b", "for", "_ptc_x", "天気", "it's")]
         code = "; ".join(
             f"{name} '{{\"value\":{n}}}'"
-            for n, name in enumerate(["_2fa_check", "a_b", "for_tool", "_ptc_x_tool", "tool", "its"])
+            for n, name in enumerate(
+                ["_2fa_check", "a_b", "for_tool", "_ptc_x_tool", "tool", "its"]
+            )
         )
         stdout, _, _, seen = await shown(rounds, code, tools=tools)
 
