@@ -74,7 +74,11 @@ def check_language(fields: ProgrammaticFields) -> str:
     field = fields.lang if fields.language == NULL else fields.language
     if field == NULL:
         return "py"
-    given = read_text(field, "language") if is_text(field) else bytes(field).decode()
+    given = (
+        read_text(field, "language")
+        if is_text(field)
+        else bytes(field).decode(errors="replace")
+    )
     language = find_language(given or "")
     if language is None or language.name not in {"py", "bash"}:
         raise BadRequestError(

@@ -109,20 +109,29 @@ def _result(entry: msgspec.Raw) -> GivenResult:
     message = _message(fields.error_message, where)
     _check_size(fields.result, f"{where}.result is", "per-result")
     _check_size(entry, f"{where} serialized entry is", "per-entry")
-    text = (message or TOOL_FAILED) if is_error else bytes(fields.result).decode()
+    text = (message or TOOL_FAILED) if is_error else _text(fields.result, where)
     number = int(name.removeprefix("call_"))
     result = CallResult(number=number, text=text, is_error=is_error)
     return GivenResult(call_id=name, result=result, size_bytes=size_bytes(entry))
 
 
 def _call_id(field: msgspec.Raw) -> str:
-    given = read_text(field, "call_id") if is_text(field) else bytes(field).decode()
+    given = (
+        read_text(field, "call_id") if is_text(field) else bytes(field).decode(errors="replace")
+    )
     if given is None or not is_text(field) or not _CALL_ID.fullmatch(given):
         raise BadRequestError(
             "tool_results[].call_id must match /^call_\\d{3,6}$/, got:"
             f" {(given or '')[:_SHOWN_CHARS]}"
         )
     return given
+
+
+def _text(field: msgspec.Raw, where: str) -> str:
+    try:
+        return bytes(field).decode()
+    except UnicodeDecodeError as fault:
+        raise BadRequestError(f"{where}.result is not JSON-serializable") from fault
 
 
 def _message(field: msgspec.Raw, where: str) -> str | None:

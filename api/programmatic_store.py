@@ -93,7 +93,7 @@ class ExecutionStore:
     async def save(self, token: str, execution: Execution) -> None:
         """Keep what is known, from now for `HELD_S`. Raises `StoreUnavailableError`."""
         key = EXECUTION_PREFIX + _digest(token)
-        await self._ask(self._redis.setex(key, _TTL_S, msgspec.json.encode(execution)))
+        await self._ask(self._redis.set(key, msgspec.json.encode(execution), ex=_TTL_S))
 
     async def load(self, token: str) -> Execution | None:
         """Return what is known; `None` if nothing is. Raises `StoreUnavailableError`."""

@@ -315,7 +315,7 @@ class SupervisedSandbox(Sandbox):
         while left:
             frame = await self._stream.receive()
             if frame.kind is not Kind.DATA or not 0 < len(frame.payload) <= left:
-                raise SandboxLostError("what was announced has another length")
+                raise SandboxLostError("a body is not as long as announced")
             left -= len(frame.payload)
             yield frame.payload
 

@@ -210,6 +210,7 @@ class Service:
     dispatcher: FakeDispatcher
     clock: Clock
     rounds: FakeRounds
+    executions: ExecutionStore
 
     async def store_file(
         self,
@@ -275,7 +276,7 @@ def make_service(
 ) -> Service:
     settings = settings or make_settings()
     store, dispatcher, clock = FailingStore(), FakeDispatcher(), Clock()
-    rounds = FakeRounds()
+    rounds, executions = FakeRounds(), ExecutionStore(result_url)
     sessions = Sessions(store, max_age=settings.session_max_age, clock=clock)
     return Service(
         create_app(
@@ -284,7 +285,7 @@ def make_service(
             sessions=sessions,
             dispatcher=dispatcher,
             rounds=rounds,
-            executions=ExecutionStore(result_url),
+            executions=executions,
             rate_limits=rate_limits,
         ),
         store,
@@ -292,6 +293,7 @@ def make_service(
         dispatcher,
         clock,
         rounds,
+        executions,
     )
 
 
@@ -333,7 +335,9 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b0undary"}
 class Connection:
     """One raw ASGI request, so that a test can leave in its middle or watch its memory."""
 
-    def __init__(self, app: ASGIApp, method: str, path: str, **headers: str) -> None:
+    def __init__(
+        self, app: ASGIApp, method: str, path: str, *, key: str = KEY, **headers: str
+    ) -> None:
         self._app = app
         self._scope: Any = {
             "type": "http",
@@ -349,7 +353,7 @@ class Connection:
             "server": ("127.0.0.1", 8095),
             "headers": [
                 (b"host", b"localhost"),
-                (b"x-api-key", KEY.encode()),
+                (b"x-api-key", key.encode()),
                 *(
                     (name.replace("_", "-").encode(), value.encode())
                     for name, value in headers.items()

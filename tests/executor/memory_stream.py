@@ -150,8 +150,10 @@ class Rig:
     async def _destroy(self) -> None:
         self.destroyed += 1
 
-    async def prepared(self, limits: RunLimits = LIMITS) -> SupervisedSandbox:
-        await self.sandbox.prepare(PYTHON, limits)
+    async def prepared(
+        self, limits: RunLimits = LIMITS, program: Program = PYTHON
+    ) -> SupervisedSandbox:
+        await self.sandbox.prepare(program, limits)
         return self.sandbox
 
     async def after_run(self, *said: bytes, limits: RunLimits = LIMITS) -> SupervisedSandbox:

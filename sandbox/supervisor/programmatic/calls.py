@@ -95,7 +95,7 @@ class ToolCalls:
         if self._is_settled or now - self._last_news >= LONGEST_SETTLE_S:
             return True
         self._last_look = now
-        return not anybody_busy(bystander)
+        return not self._unread and not anybody_busy(bystander)
 
     def _note_news(self) -> None:
         self._last_news = self._last_look = time.monotonic()
@@ -111,6 +111,7 @@ class ToolCalls:
         """Take what the program says; tell the executor of its calls."""
         with contextlib.suppress(BlockingIOError):
             self._unread += os.read(self.reader, CHUNK_BYTES)
+            self._note_news()  # Also of a call that is not whole yet: large ones take a while.
         while self.exceeded is None and len(self._unread) >= TO_SUPERVISOR.size:
             kind, length = TO_SUPERVISOR.unpack_from(self._unread)
             if length > MAX_MESSAGE_BYTES:

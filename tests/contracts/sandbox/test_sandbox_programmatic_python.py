@@ -9,7 +9,7 @@ import pytest
 
 from executor.messages import Stopped
 from executor.pool import WarmPool
-from executor.sandbox import CallsPending
+from executor.sandbox import CallsPending, Execution, SandboxUnavailableError
 from sandbox.supervisor.programmatic.channel import MAX_CALLS, Tool
 from tests.contracts.sandbox.lab import LIMITS, Lab
 from tests.contracts.sandbox.rounds import RoundsLab, ToolFailedError, repeat, result
@@ -391,3 +391,41 @@ class TestLimits:
 
         assert json.loads(ran.stdout.splitlines()[0]) == [0, 1, 2, 3]  # 3 is the listing.
         assert ran.stdout.splitlines()[1] == "[]"
+
+
+class TestFreezing:
+    async def test_nothing_runs_in_what_is_frozen(self, rounds: RoundsLab) -> None:
+        """A thread notes the longest time in which it had no turn."""
+        code = """
+            import threading, time
+            longest, last, over = 0.0, time.monotonic(), False
+            def watch():
+                global longest, last
+                while not over:
+                    time.sleep(0.005)
+                    now = time.monotonic()
+                    longest, last = max(longest, now - last), now
+            thread = threading.Thread(target=watch)
+            thread.start()
+            await repeat(value=1)
+            over = True
+            print(longest > 1.0)
+        """
+        async with rounds.started("py", code) as (driver, _):
+            await driver.sandbox.freeze()
+            await driver.sandbox.freeze()
+            await asyncio.sleep(1.2)
+            await driver.sandbox.thaw()
+            await driver.sandbox.thaw()
+            ended = await driver.sandbox.answer([result(1, 1)])
+
+        assert isinstance(ended, Execution)
+        assert (ended.stdout, ended.stderr) == (b"True\n", b"")
+
+    async def test_what_is_frozen_can_be_destroyed(self, rounds: RoundsLab) -> None:
+        async with rounds.started("bash", "repeat '{\"value\":1}'") as (driver, _):
+            await driver.sandbox.freeze()
+            await driver.sandbox.destroy()
+
+            with pytest.raises(SandboxUnavailableError):
+                await driver.sandbox.thaw()
