@@ -43,7 +43,6 @@ from api.programmatic_store import ExecutionStore, StoreUnavailableError
 from api.rate_limits import RATE_BUCKET, count_request
 from api.runs import run_while_connected
 from api.server_timing import clock_of
-from executor.concurrency import end
 from executor.messages import FailureKind, RunRequest
 from storage.ids import new_id
 
@@ -243,8 +242,14 @@ async def _cancellable(
         await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        await end([working])
+        await _ended(working)
         return await work.cancelled()
     finally:
-        await end([working, watching])
+        await _ended(working, watching)
         await store.ended(request_id)
+
+
+async def _ended(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,6 +10,7 @@ from tests.bench import (
     case_csv,
     case_load,
     case_memory,
+    case_programmatic,
     case_scale,
     case_single,
     case_waiting,
@@ -18,6 +19,7 @@ from tests.bench.cases import Case
 
 CASES: tuple[Case, ...] = (
     *case_single.CASES,
+    *case_programmatic.CASES,
     *case_csv.CASES,
     *case_big_file.CASES,
     *case_load.CASES,

@@ -107,8 +107,8 @@ cat 1 2
 
     @in_bash
     def test_a_tool_that_fails_ends_it(self, client: Client) -> None:
+        code = "x=$(bad_tool '{}'); echo after"
         with pytest.raises(ClientError):
-            code = "x=$(bad_tool '{}'); echo after"
             program(client, code, tool="bash_programmatic")
 
 
