@@ -29,7 +29,8 @@ from api.dispatch import (
 )
 from api.server_timing import RequestClock
 from api.settings import MetricsAccess
-from executor.messages import Failed, Finished, RunReport, RunRequest, Stopped, Waiting
+from executor.messages import Failed, Finished, RunReport, RunRequest, Stopped
+from executor.tool_messages import Waiting
 from sandbox.supervisor.languages import LANGUAGES
 
 STEP_BUCKETS_S = (

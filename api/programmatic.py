@@ -25,14 +25,8 @@ from api.programmatic_answer import RoundAnswer
 from api.programmatic_results import MAX_HISTORY_BYTES, Continuation, GivenResult
 from api.programmatic_rounds import Rounds
 from api.programmatic_store import Execution, ExecutionStore, StoreUnavailableError
-from executor.messages import (
-    FailureKind,
-    Finished,
-    RoundRequest,
-    RunReport,
-    RunRequest,
-    Waiting,
-)
+from executor.messages import FailureKind, Finished, RunReport, RunRequest
+from executor.tool_messages import RoundRequest, Waiting
 
 logger = logging.getLogger(__name__)
 

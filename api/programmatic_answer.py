@@ -14,7 +14,8 @@ from litestar.status_codes import (
 from api.exec_answer import ExecAnswer
 from api.programmatic_request import MAX_STATE_BYTES
 from api.programmatic_results import call_id
-from executor.messages import Finished, Stopped, Waiting
+from executor.messages import Finished, Stopped
+from executor.tool_messages import Waiting
 from sandbox.supervisor.programmatic.channel import MAX_CALLS
 
 TOO_MANY_CALLS = f"Execution exceeded maximum tool calls ({MAX_CALLS})"

@@ -11,7 +11,8 @@ from api.errors import Answer, ApiError, BadRequestError, PayloadTooLargeError
 from api.exec_request import MAX_ESCAPE
 from api.file_references import FileReferenceRequest, read_references
 from api.json_object import NULL, is_text, read_optional, read_text, size_bytes
-from executor.messages import MAX_CODE_BYTES, ToolFunction
+from executor.messages import MAX_CODE_BYTES
+from executor.tool_messages import ToolFunction
 from sandbox.supervisor.languages import find_language
 from sandbox.supervisor.programmatic.channel import MAX_NAME_BYTES
 from sandbox.supervisor.programmatic.identifiers import bash_identifier

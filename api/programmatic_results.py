@@ -9,7 +9,7 @@ import msgspec
 from api.errors import BadRequestError
 from api.json_object import NULL, is_text, read_optional, read_text, size_bytes
 from api.programmatic_request import ProgrammaticFields
-from executor.messages import CallResult
+from executor.tool_messages import CallResult
 from sandbox.supervisor.programmatic.channel import MAX_CALLS
 
 MAX_RESULT_BYTES = 5_000_000

@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from executor.messages import HELD_S
+from executor.tool_messages import HELD_S
 
 EXECUTION_PREFIX = "code-command:execution:"
 LOCK_PREFIX = "code-command:execution-lock:"

@@ -16,15 +16,9 @@ from redis.exceptions import RedisError
 
 from api.dispatch import ExecutorsUnavailableError
 from api.run_queue import NOT_SHOWN
-from executor.messages import (
-    CANCEL_COMMAND,
-    QUEUE_NAME,
-    ROUND_TASK_NAME,
-    TASK_NAME,
-    RoundRequest,
-    RunRequest,
-)
+from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
 from executor.round_queue import declared_round_queue
+from executor.tool_messages import ROUND_TASK_NAME, RoundRequest
 
 logger = logging.getLogger(__name__)
 

@@ -21,15 +21,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from api.dispatch import ExecutorsUnavailableError
-from executor.messages import (
-    QUEUE_NAME,
-    ROUND_TASK_NAME,
-    TASK_NAME,
-    RoundRequest,
-    RunRequest,
-    round_queue,
-)
+from executor.messages import QUEUE_NAME, TASK_NAME, RunRequest
 from executor.round_queue import EXPIRY_S
+from executor.tool_messages import ROUND_TASK_NAME, RoundRequest, round_queue
 
 SEND_TIMEOUT_S = 4.0
 REDIS_TIMEOUT_S = 2.0

@@ -9,7 +9,8 @@ from api.body import until_client_leaves
 from api.dispatch import Dispatcher
 from api.errors import ClientGoneError, RunFailedError
 from api.server_timing import clock_of
-from executor.messages import Failed, Finished, RunRequest, Waiting
+from executor.messages import Failed, Finished, RunRequest
+from executor.tool_messages import Waiting
 
 
 async def run_while_connected(

@@ -8,11 +8,12 @@ from typing import Any
 
 from celery import signals
 
-from executor.messages import QUEUE_NAME, round_queue
+from executor.messages import QUEUE_NAME
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 from executor.shared_assets import SharedAssetsError
 from executor.tasks import app, wire
+from executor.tool_messages import round_queue
 from storage.configuration import ConfigurationError, load_settings
 
 SHUTDOWN_GRACE_S = 8.0

@@ -22,7 +22,8 @@ from executor.frame_stream import FrameStream
 from executor.policy import SandboxPolicy
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 from executor.shared_assets import AssetArchive
-from executor.supervised_sandbox import Freezer, SupervisedSandbox
+from executor.supervised_parts import Freezer
+from executor.supervised_sandbox import SupervisedSandbox
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from executor.concurrency import end, to_its_end
-from executor.messages import HELD_S, RunRequest, Waiting
+from executor.messages import RunRequest
 from executor.sandbox import Sandbox, SandboxUnavailableError
+from executor.tool_messages import HELD_S, Waiting
 
 FREEZE_AFTER_S = 0.2
 """A client whose tools are quick is back by then, and nobody pays for freezing: with a Docker

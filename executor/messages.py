@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from executor.tool_messages import ToolFunction, Waiting
 from storage.records import ID_PATTERN, FileEntry
 
 TASK_NAME = "executor.run_code"
@@ -17,19 +18,6 @@ MAX_CODE_BYTES = 4 * 1024 * 1024
 code, so a few MB are wanted; more belongs into an upload. The message travels through the
 broker, which holds it in memory."""
 
-ROUND_TASK_NAME = "executor.continue_program"
-ROUND_QUEUE_PREFIX = "code-command.rounds."
-
-HELD_S = 600.0
-"""How long a program waits for answers to its calls, then it is ended: librechat-contract 4.4.
-What tells where it waits is kept as long."""
-
-
-def round_queue(instance_id: str) -> str:
-    """Return the queue of what is for one executor alone: programs that wait there."""
-    return f"{ROUND_QUEUE_PREFIX}{instance_id}"
-
-
 MAX_ARGS = 256
 MAX_ARG_CHARS = 32_768
 
@@ -39,17 +27,6 @@ class MemoryClass(StrEnum):
 
     STANDARD = "standard"
     LARGE = "large"
-
-
-class ToolFunction(BaseModel):
-    """A tool that a program can call."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    parameters: tuple[str, ...] = ()
-    """The properties of its schema."""
-    required: tuple[str, ...] = ()
 
 
 class RunRequest(BaseModel):
@@ -168,56 +145,6 @@ class FailureKind(StrEnum):
     """The program that was to go on does not wait here any more."""
     UNKNOWN_TOOL = "unknown_tool"
     """The program called what is none of its tools."""
-
-
-class PendingCall(BaseModel):
-    """A call that a program waits for."""
-
-    model_config = ConfigDict(frozen=True)
-
-    number: int
-    tool: str
-    input: str
-    """A JSON object, as text."""
-
-
-class Waiting(BaseModel):
-    """The program waits for tools that only the client can run. Its sandbox is held."""
-
-    model_config = ConfigDict(frozen=True)
-
-    outcome: Literal["waiting"] = "waiting"
-    executor: str
-    """The instance that holds it: `round_queue` says where it is reached."""
-    calls: tuple[PendingCall, ...]
-    stdout: str
-    stderr: str
-
-
-class CallResult(BaseModel):
-    """The answer to a call."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    number: int
-    text: str
-    """JSON, or the message of an error."""
-    is_error: bool = False
-
-
-class RoundRequest(BaseModel):
-    """Answers for a program that waits; its executor runs it on."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    run_id: str
-    """Of this round: chosen by the API, and the Celery task's id."""
-    held_run_id: str
-    """Of the run that waits."""
-    results: tuple[CallResult, ...]
-    """Those that are answered already are left out of account."""
-    deadline: float
-    """Unix time, seconds."""
 
 
 class Failed(BaseModel):

@@ -28,7 +28,8 @@ from executor.policy import SandboxPolicy
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 from executor.shared_assets import AssetArchive
 from executor.socket_stream import SocketStream
-from executor.supervised_sandbox import Freezer, SupervisedSandbox
+from executor.supervised_parts import Freezer
+from executor.supervised_sandbox import SupervisedSandbox
 
 P = ParamSpec("P")
 T = TypeVar("T")

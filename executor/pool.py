@@ -95,6 +95,11 @@ class WarmPool:
         return self._making.count
 
     @property
+    def busy(self) -> int:
+        """How many that were claimed need a processor."""
+        return len(self._claimed)
+
+    @property
     def removing(self) -> int:
         """How many used ones are still there."""
         return self._removal.backlog

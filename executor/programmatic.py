@@ -5,20 +5,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from executor.calls import CallsPending, ToolResult
 from executor.held import Held, HeldProgram
-from executor.messages import (
-    Failed,
-    FailureKind,
-    Finished,
-    PendingCall,
-    RoundRequest,
-    RunReport,
-    RunRequest,
-    Waiting,
-)
+from executor.messages import Failed, FailureKind, Finished, RunReport, RunRequest
 from executor.run import FAILURES, Runner, failure_of
-from executor.sandbox import CallsPending, Execution, SandboxUnavailableError, ToolResult
+from executor.sandbox import Execution, SandboxUnavailableError
 from executor.steps import Steps
+from executor.tool_messages import PendingCall, RoundRequest, Waiting
 
 Result = Finished | Waiting | Failed
 

@@ -2,7 +2,7 @@
 
 from kombu import Exchange, Queue
 
-from executor.messages import HELD_S, round_queue
+from executor.tool_messages import HELD_S, round_queue
 
 EXPIRY_S = int(2 * HELD_S)
 """An executor that has ended leaves nothing at the broker for longer."""

@@ -23,7 +23,6 @@ from executor.messages import (
     Failed,
     FailureKind,
     Finished,
-    RoundRequest,
     RunReport,
     RunRequest,
 )
@@ -33,6 +32,7 @@ from executor.reports import Reports
 from executor.run import Runner
 from executor.sandbox import RunLimits, SandboxUnavailableError
 from executor.settings import ExecutorSettings
+from executor.tool_messages import RoundRequest
 from storage.ids import new_id
 from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions

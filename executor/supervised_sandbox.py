@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
 
 from typing_extensions import override
 
+from executor.calls import CallsPending, ToolResult
 from executor.captured_output import CapturedOutput
 from executor.claims import (
     AnnouncedOutputs,
@@ -23,7 +23,6 @@ from executor.claims import (
 from executor.frame_stream import FrameStream
 from executor.messages import Stopped
 from executor.sandbox import (
-    CallsPending,
     Execution,
     Leftovers,
     OutputFile,
@@ -33,7 +32,12 @@ from executor.sandbox import (
     SandboxLostError,
     SandboxRefusedError,
     SandboxUnavailableError,
-    ToolResult,
+)
+from executor.supervised_parts import (
+    Freezer,
+    job_fields,
+    leftovers_after_loss,
+    result_fields,
 )
 from executor.tool_calls import AnnouncedCalls
 from sandbox.supervisor.frames import CHUNK_BYTES, Frame, Kind, encode, encode_json
@@ -52,18 +56,6 @@ is out of our hands: its container is killed, and the program counts as over its
 WasKilledForMemory = Callable[[], Awaitable[bool]]
 Destroy = Callable[[], Awaitable[None]]
 Grow = Callable[[int], Awaitable[None]]
-
-
-class Freezer(Protocol):
-    """Keeps a sandbox's processes from running, as its engine can."""
-
-    async def freeze(self) -> None:
-        """See `Sandbox.freeze`."""
-        ...
-
-    async def thaw(self) -> None:
-        """See `Sandbox.thaw`."""
-        ...
 
 
 class SupervisedSandbox(Sandbox):
@@ -144,23 +136,7 @@ class SupervisedSandbox(Sandbox):
     @override
     async def prepare(self, program: Program, limits: RunLimits) -> None:
         self._limits = limits
-        job: dict[str, object] = {
-            "language": program.language,
-            "args": list(program.args),
-            "limits": {
-                "wall_time_s": limits.wall_time_s,
-                "stdout_bytes": limits.stdout_bytes,
-                "stderr_bytes": limits.stderr_bytes,
-                "file_bytes": limits.file_bytes,
-                "total_bytes": limits.total_bytes,
-                "files": limits.files,
-                "depth": limits.depth,
-                "path_chars": limits.path_chars,
-                "open_files": limits.open_files,
-            },
-            "extensions": list(limits.extensions),
-        }
-        await self._deliver(encode_json(Kind.JOB, job))
+        await self._deliver(encode_json(Kind.JOB, job_fields(program, limits)))
         await self._deliver_bytes(Kind.SOURCE, program.source)
         if program.tools is not None:
             self._calls = AnnouncedCalls()
@@ -211,10 +187,7 @@ class SupervisedSandbox(Sandbox):
         self._calls.answered(results)
         try:
             for result in results:
-                head = {"number": result.number, "is_error": result.is_error}
-                await self._deliver(
-                    encode_json(Kind.RESULT, {**head, "size": len(result.text)})
-                )
+                await self._deliver(encode_json(Kind.RESULT, result_fields(result)))
                 await self._deliver_bytes(Kind.DATA, result.text)
             await self._deliver(encode(Kind.RESUME))
         except SandboxUnavailableError as fault:
@@ -283,7 +256,7 @@ class SupervisedSandbox(Sandbox):
     @override
     async def outputs(self) -> AsyncIterator[OutputFile]:
         if self._workspace_lost:
-            self._leftovers = self._after_loss()
+            self._leftovers = leftovers_after_loss(self._inputs)
             return
         announced = AnnouncedOutputs(self._known_limits())
         while (frame := await self._stream.receive()).kind is Kind.OUTPUT:
@@ -300,14 +273,6 @@ class SupervisedSandbox(Sandbox):
             deleted=frozenset(summary.deleted),
             skipped=summary.skipped_files(),
             skip_counts=summary.counts(),
-        )
-
-    def _after_loss(self) -> Leftovers:
-        """What the program did to its inputs is gone with the workspace; they are not."""
-        return Leftovers(
-            unchanged=frozenset(self._inputs),
-            deleted=frozenset(),
-            skipped=(),
         )
 
     async def _body(self, size_bytes: int) -> AsyncIterator[bytes]:

@@ -5,18 +5,12 @@ from typing import Any, ClassVar
 from celery import Celery, Task
 from celery.worker.control import control_command
 
-from executor.messages import (
-    CANCEL_COMMAND,
-    QUEUE_NAME,
-    ROUND_TASK_NAME,
-    TASK_NAME,
-    RoundRequest,
-    RunRequest,
-)
+from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
 from executor.reports import EXPIRY_S
 from executor.round_queue import declared_round_queue
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
+from executor.tool_messages import ROUND_TASK_NAME, RoundRequest
 
 QUEUE_ALLOWANCE_S = 300
 """Added to the longest run for the broker's visibility timeout. A message that is given back

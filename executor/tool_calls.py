@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
+from executor.calls import ToolCall, ToolResult
 from executor.claims import CallClaim, WaitingClaim
-from executor.sandbox import SandboxLostError, ToolCall, ToolResult
+from executor.sandbox import SandboxLostError
 from sandbox.supervisor.programmatic.channel import MAX_INPUT_BYTES
 
 

@@ -28,6 +28,7 @@ MAY_IMPORT = {
         "api",
         "executor.messages",
         "executor.round_queue",
+        "executor.tool_messages",
         "storage",
         "sandbox.supervisor.languages",
         "sandbox.supervisor.programmatic",

@@ -19,7 +19,8 @@ from api.json_object import read_json_object
 from api.rate_limits import RATE_BUCKET
 from api.runs import run_while_connected
 from api.server_timing import clock_of
-from executor.messages import RunRequest, Waiting
+from executor.messages import RunRequest
+from executor.tool_messages import Waiting
 from storage.ids import new_id
 from storage.sessions import Sessions
 

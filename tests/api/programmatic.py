@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from executor.messages import PendingCall, Waiting
+from executor.tool_messages import PendingCall, Waiting
 from tests.api.service import KEY, Connection, Service
 
 TOOL = {"name": "get-weather", "parameters": {"type": "object", "properties": {"city": {}}}}

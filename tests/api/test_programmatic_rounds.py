@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from api.dispatch import ExecutorLostError, ExecutorsUnavailableError, RunTimedOutError
-from executor.messages import Failed, FailureKind, RoundRequest
+from executor.messages import Failed, FailureKind
+from executor.tool_messages import RoundRequest
 from tests.api.broker import Valkey
 from tests.api.programmatic import PROGRAM, ask, carry_on, given, held, waiting
 from tests.api.service import DONE, OTHER_KEY, Service, make_service
@@ -179,7 +180,7 @@ class TestChecks:
     async def test_all_results_together_are_bounded(self, service: Service) -> None:
         token = await held(service, *range(1, 11))
         big = "x" * 4_900_000
-        status = 0
+        status, number, body = 0, 0, None
         for number in range(1, 11):
             service.rounds.outcome = lambda _, n=number: waiting(*range(n + 1, 12))
             results = [{"call_id": f"call_{number:03}", "result": big}]

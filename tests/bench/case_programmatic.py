@@ -1,7 +1,7 @@
 """One round of a program that calls a tool: from the result to the next call.
 
-The client's tools take no time here. With a pause before, the sandbox is frozen by then, and what
-thawing takes is in the figure.
+The client's tools take no time here. With a pause before, the sandbox is frozen by then, and
+what thawing takes is in the figure.
 """
 
 import json

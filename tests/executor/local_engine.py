@@ -20,9 +20,9 @@ from typing import IO
 
 from typing_extensions import override
 
+from executor.calls import CallsPending, ToolCall, ToolResult
 from executor.messages import Stopped
 from executor.sandbox import (
-    CallsPending,
     Execution,
     Leftovers,
     OutputFile,
@@ -34,8 +34,6 @@ from executor.sandbox import (
     SandboxLostError,
     SandboxRefusedError,
     SandboxUnavailableError,
-    ToolCall,
-    ToolResult,
 )
 from sandbox.supervisor.job import Limits
 from sandbox.supervisor.languages import LANGUAGES

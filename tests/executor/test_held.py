@@ -7,18 +7,9 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from executor.held import FREEZE_AFTER_S, Held
-from executor.messages import (
-    CallResult,
-    Failed,
-    FailureKind,
-    Finished,
-    RoundRequest,
-    RunReport,
-    RunRequest,
-    ToolFunction,
-    Waiting,
-)
+from executor.messages import Failed, FailureKind, Finished, RunReport, RunRequest
 from executor.programmatic import ProgrammaticRunner
+from executor.tool_messages import CallResult, RoundRequest, ToolFunction, Waiting
 from storage.ids import new_id
 from tests.executor.eventually import eventually
 from tests.executor.workbench import Workbench, workbench
@@ -133,7 +124,7 @@ async def test_one_that_waits_uses_no_processor_of_the_pools(make: MakeDesk) -> 
     for _ in range(3):
         await desk.begin()
 
-    assert not desk.bench.pool._claimed  # noqa: SLF001 - what preloading goes by
+    assert desk.bench.pool.busy == 0
 
 
 async def test_one_that_does_not_wait_here_is_told(make: MakeDesk) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from executor.sandbox import CallsPending, Program, SandboxLostError, ToolCall, ToolResult
+from executor.calls import CallsPending, ToolCall, ToolResult
+from executor.sandbox import Program, SandboxLostError
 from sandbox.supervisor.frames import Kind, encode_json
 from sandbox.supervisor.programmatic.channel import MAX_INPUT_BYTES, Tool
 from tests.executor.memory_stream import Rig, data, ended

@@ -109,7 +109,7 @@ class TestLoss:
 
         def answers() -> bool:
             try:
-                return ours.caller.http.get("/health").status_code == httpx.codes.OK
+                return ours.caller.http.get("/health").status_code == 200
             except httpx.TransportError:
                 return False
 

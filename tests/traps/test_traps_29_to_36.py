@@ -25,7 +25,7 @@ def test_trap_29_nothing_but_the_token_is_sent_again(
 
     def answers() -> bool:
         try:
-            return ours.caller.http.get("/health").status_code == httpx.codes.OK
+            return ours.caller.http.get("/health").status_code == 200
         except httpx.TransportError:
             return False
 

@@ -7,15 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from executor.calls import CallsPending, ToolResult
 from executor.pool import WarmPool
-from executor.sandbox import (
-    CallsPending,
-    Execution,
-    Program,
-    RunLimits,
-    Sandbox,
-    ToolResult,
-)
+from executor.sandbox import Execution, Program, RunLimits, Sandbox
 from sandbox.supervisor.programmatic.channel import Tool
 from tests.contracts.sandbox.lab import LIMITS, prepare_for
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from executor.calls import CallsPending
 from executor.messages import Stopped
 from executor.pool import WarmPool
-from executor.sandbox import CallsPending, Execution, SandboxUnavailableError
+from executor.sandbox import Execution, SandboxUnavailableError
 from sandbox.supervisor.programmatic.channel import MAX_CALLS, Tool
 from tests.contracts.sandbox.lab import LIMITS, Lab
 from tests.contracts.sandbox.rounds import RoundsLab, ToolFailedError, repeat, result
@@ -198,10 +199,10 @@ class TestCalls:
             async def call(n):
                 return await repeat(value=n)
             def work():
-                print(asyncio.run(call("thread")))
+                sys.stdout.write(asyncio.run(call("thread")) + "\n")
             thread = threading.Thread(target=work)
             thread.start()
-            print(await call("main"))
+            sys.stdout.write(await call("main") + "\n")
             await asyncio.to_thread(thread.join)
         """
         ended, _ = await rounds.python(code)
@@ -409,6 +410,7 @@ class TestFreezing:
             thread.start()
             await repeat(value=1)
             over = True
+            thread.join()
             print(longest > 1.0)
         """
         async with rounds.started("py", code) as (driver, _):
