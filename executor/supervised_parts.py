@@ -6,6 +6,13 @@ from typing import Protocol
 from executor.calls import ToolResult
 from executor.sandbox import Leftovers, Program, RunLimits
 
+PRELOAD_TIMEOUT_S = 60.0
+"""Preloading takes about a second of processor time; on a machine in trouble, far more."""
+
+RUN_GRACE_S = 5.0
+"""What a supervisor may take to end a program that is over its time. One that takes longer
+is out of our hands: its container is killed, and the program counts as over its time."""
+
 
 class Freezer(Protocol):
     """Keeps a sandbox's processes from running, as its engine can."""

@@ -34,6 +34,8 @@ from executor.sandbox import (
     SandboxUnavailableError,
 )
 from executor.supervised_parts import (
+    PRELOAD_TIMEOUT_S,
+    RUN_GRACE_S,
     Freezer,
     job_fields,
     leftovers_after_loss,
@@ -45,13 +47,6 @@ from sandbox.supervisor.programmatic.channel import dump_tools
 
 HELLO_TIMEOUT_S = 20.0
 """A supervisor says hello within 0.1 s of its start; on a machine in trouble, later."""
-
-PRELOAD_TIMEOUT_S = 60.0
-"""Preloading takes about a second of processor time; on a machine in trouble, far more."""
-
-RUN_GRACE_S = 5.0
-"""What a supervisor may take to end a program that is over its time. One that takes longer
-is out of our hands: its container is killed, and the program counts as over its time."""
 
 WasKilledForMemory = Callable[[], Awaitable[bool]]
 Destroy = Callable[[], Awaitable[None]]
