@@ -140,7 +140,7 @@ class Metrics:
         for engine in ("up", "down"):
             count = sum(1 for status in statuses if status.engine == engine)
             self._executors.labels(engine).set(count)
-        for state in ("ready", "preloaded", "making", "removing"):
+        for state in ("ready", "preloaded", "making", "removing", "held"):
             total = sum(getattr(status, f"{state}_sandboxes") for status in statuses)
             self._sandboxes.labels(state).set(total)
         self._slots.labels("running").set(sum(status.running for status in statuses))

@@ -66,7 +66,7 @@ class Programmatic:
         answer = answers.pending(token, run.session_id, result)
         execution = Execution(
             owner=owner_of(caller),
-            run_id=run.run_id,
+            run_id=result.run_id,
             session_id=run.session_id,
             executor=result.executor,
             pending=[call.number for call in result.calls],
@@ -80,7 +80,7 @@ class Programmatic:
             await self.store.save(token, execution)
         except StoreUnavailableError as fault:
             logger.warning("run %s cannot be gone on with: %s", run.run_id, fault)
-            await self.rounds.end(run.run_id)
+            await self.rounds.end(result.run_id)
             text = "Failed to persist replay state; please retry the request from scratch"
             status = HTTP_503_SERVICE_UNAVAILABLE
             return answers.answer(status, status="error", error=text, session_id=run.session_id)

@@ -236,7 +236,7 @@ class ExecutorStatus(BaseModel):
     removing_sandboxes: int = 0
     """Used ones that are not gone yet."""
     running: int
-    held: int = 0
+    held_sandboxes: int = 0
     """Programs that wait for tools."""
     capacity: int
 

@@ -88,7 +88,7 @@ class ProgrammaticRunner:
             unknown = _unknown_tool(request, outcome)
             if unknown is not None:
                 return Failed(kind=FailureKind.UNKNOWN_TOOL, detail=unknown)
-            program.waiting = self._waiting(outcome)
+            program.waiting = self._waiting(request.run_id, outcome)
             waits = True
             return program.waiting
         finally:
@@ -99,12 +99,13 @@ class ProgrammaticRunner:
                 program.give_up()
                 self.runner.pool.retire(sandbox)
 
-    def _waiting(self, pending: CallsPending) -> Waiting:
+    def _waiting(self, run_id: str, pending: CallsPending) -> Waiting:
         calls = tuple(
             PendingCall(number=call.number, tool=call.tool, input=call.input.decode())
             for call in pending.calls
         )
         return Waiting(
+            run_id=run_id,
             executor=self.instance_id,
             calls=calls,
             stdout=pending.stdout.decode("utf-8", "replace"),

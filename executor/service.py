@@ -209,7 +209,7 @@ class ExecutorService:
             making_sandboxes=self._pool.making,
             removing_sandboxes=self._pool.removing,
             running=len(self._runs),
-            held=len(self._held),
+            held_sandboxes=len(self._held),
             capacity=self._settings.executor_concurrency,
         )
 

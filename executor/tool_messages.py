@@ -45,6 +45,8 @@ class Waiting(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     outcome: Literal["waiting"] = "waiting"
+    run_id: str
+    """Of the run that waits: not the one that was asked for, if that was sent again."""
     executor: str
     """The instance that holds it: `round_queue` says where it is reached."""
     calls: tuple[PendingCall, ...]

@@ -17,7 +17,7 @@ def waiting(*numbers: int) -> Waiting:
         PendingCall(number=number, tool="get-weather", input='{"city":"Lund"}')
         for number in numbers or (1,)
     )
-    return Waiting(executor="one", calls=calls, stdout="looking\n", stderr="")
+    return Waiting(run_id="held", executor="one", calls=calls, stdout="looking\n", stderr="")
 
 
 def given(*numbers: int, **more: Any) -> list[dict[str, Any]]:

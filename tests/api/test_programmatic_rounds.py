@@ -48,7 +48,7 @@ class TestWaiting:
         status, body = await carry_on(service, token, given(1))
 
         (asked,) = service.rounds.requests
-        assert asked.held_run_id == service.dispatcher.request.run_id
+        assert asked.held_run_id == "held"
         assert [(each.number, each.text) for each in asked.results] == [(1, "1")]
         assert (status, body["status"]) == (200, "completed")
         assert body["session_id"] == service.dispatcher.request.session_id
@@ -376,7 +376,7 @@ class TestCancelling:
         _, body = await running
 
         assert body["error"] == "Programmatic execution request cancelled"
-        run_ids = [service.rounds.requests[0].run_id, service.dispatcher.request.run_id]
+        run_ids = [service.rounds.requests[0].run_id, "held"]
         assert service.rounds.ended == run_ids
 
     async def test_an_id_is_of_one_request_at_a_time(self, service: Service) -> None:

@@ -199,10 +199,10 @@ class TestCalls:
             async def call(n):
                 return await repeat(value=n)
             def work():
-                sys.stdout.write(asyncio.run(call("thread")) + "\n")
+                sys.stdout.write(asyncio.run(call("thread")) + "\\n")
             thread = threading.Thread(target=work)
             thread.start()
-            sys.stdout.write(await call("main") + "\n")
+            sys.stdout.write(await call("main") + "\\n")
             await asyncio.to_thread(thread.join)
         """
         ended, _ = await rounds.python(code)
