@@ -180,7 +180,7 @@ class TestChecks:
     async def test_all_results_together_are_bounded(self, service: Service) -> None:
         token = await held(service, *range(1, 11))
         big = "x" * 4_900_000
-        status, number, body = 0, 0, None
+        status, number, body = 0, 0, {"error": ""}
         for number in range(1, 11):
             service.rounds.outcome = lambda _, n=number: waiting(*range(n + 1, 12))
             results = [{"call_id": f"call_{number:03}", "result": big}]
