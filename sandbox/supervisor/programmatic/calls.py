@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,8 +29,10 @@ SETTLE_S = 0.02
 program has said that it waits. Jobs of a script that make a call each are 3 to 12 ms apart at
 half a processor, and several times that on a busy machine."""
 
-LONGEST_SETTLE_S = 0.5
-"""A round ends after that, whoever is busy: the program may work at something else as well."""
+MOST_LOOKS = 25
+"""A round ends after so many looks, whoever is busy: the program may work at something else as
+well. Looks, not time: a sandbox that has used up its share of the processor stands still, we
+with it, for most of a second."""
 
 MAX_MESSAGE_BYTES = MAX_INPUT_BYTES + MAX_NAME_BYTES + 1
 
@@ -65,8 +68,9 @@ class ToolCalls:
         self._answered = 0
         self._input_bytes = 0
         self._is_settled = False
-        self._last_news = 0.0
         self._last_look = 0.0
+        self._looks = 0
+        """How many there were since the last news."""
         self.exceeded: str | None = None
         """`calls` or `call_bytes`, once the program has asked for more than it may."""
 
@@ -89,16 +93,17 @@ class ToolCalls:
         Args:
             bystander: A process of ours that is none of the program's.
         """
-        if self.due_in_s(1.0) > 0:
-            return False
-        now = time.monotonic()
-        if self._is_settled or now - self._last_news >= LONGEST_SETTLE_S:
+        if self.due_in_s(1.0) > 0 or select.select([self.reader], [], [], 0)[0]:
+            return False  # While a large call was passed on, the next may have come.
+        if self._is_settled or self._looks == MOST_LOOKS:
             return True
-        self._last_look = now
+        self._last_look = time.monotonic()
+        self._looks += 1
         return not self._unread and not anybody_busy(bystander)
 
     def _note_news(self) -> None:
-        self._last_news = self._last_look = time.monotonic()
+        self._last_look = time.monotonic()
+        self._looks = 0
 
     def attend(self, ready: list[int], writable: list[int]) -> None:
         """Do what the descriptors of ours that are among these are ready for."""
