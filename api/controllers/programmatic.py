@@ -179,6 +179,7 @@ class _Begun(_Work):
             session_id=new_id(),
             tenant=caller.tenant,
             user=caller.user,
+            user_is_proven=caller.user_is_proven,
             language=wanted.language,
             code=wanted.code,
             inputs=inputs,
