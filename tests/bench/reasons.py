@@ -54,6 +54,20 @@ REASONS: dict[str, str] = {
         "no part below 5 MB but the last, a file of this size is sent only once it is read. "
         "Next: larger buffers between sandbox and executor."
     ),
+    "40 MB upload": (
+        "No engine has a part in it: beside Docker the same code had 0.54 in the same hour, "
+        "while the machine did other things as well. The API's own part is reading the form "
+        "and hashing. Next: measure on a machine that does nothing else."
+    ),
+    "a run with a file, 100000 sessions in the bucket": (
+        "Nothing that a run asks for depends on how many sessions there are; the other "
+        "engine had 0.89 in the same hour, and the machine did other things as well. Next: "
+        "measure on a machine that does nothing else."
+    ),
+    "listing a session of 1000": (
+        "Measured before listings had pages (`limit`, `after`), which they have now. Next: "
+        "measure again."
+    ),
     "40 MB into a run and out of it": (
         "Between the two transfers, which are all that the bare client does, 40 MB are "
         "written into the sandbox, hashed, copied by the program, compared, and read out "

@@ -22,7 +22,8 @@ from infra.local.config import DEFAULT_SANDBOX_IMAGE
 from infra.local.engine import connect, find_program
 from tests.live.running_service import eventually
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
+START_ATTEMPTS = 4
 STOP_TIMEOUT_S = 40
 
 CUT_OUT = r"""
@@ -59,7 +60,26 @@ class OwnEngine:
         return f"unix://{self._folder / 'docker.sock'}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it answers.
+
+        As an init system would, again where it gives up: for a while after it was killed, its
+        containerd may be neither alive nor gone ("timeout waiting for containerd to start").
+        """
+        for _ in range(START_ATTEMPTS):
+            self._launch()
+            eventually(
+                lambda: self._has_ended() or self._answers(),
+                "the second engine answers",
+                timeout_s=START_TIMEOUT_S,
+            )
+            if not self._has_ended():
+                return
+        raise AssertionError((self._folder / "log").read_text()[-2000:])
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def _launch(self) -> None:
         settings = self._folder / "daemon.json"  # Not this machine's, for the other engine.
         settings.write_text("{}", encoding="utf-8")
         with (self._folder / "log").open("ab") as log:
@@ -78,7 +98,6 @@ class OwnEngine:
                 stdout=log,
                 stderr=log,
             )
-        eventually(self._answers, "the second engine answers", timeout_s=START_TIMEOUT_S)
 
     def end(self, number: signal.Signals) -> None:
         """Send it a signal, and wait for its end."""
@@ -122,8 +141,6 @@ class OwnEngine:
             with closing(docker.DockerClient(base_url=self.address, timeout=5)) as client:
                 return bool(client.ping())
         except (DockerException, OSError):
-            assert self._process is not None
-            assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]
             return False
 
     def _helpers(self) -> list[int]:

@@ -228,7 +228,8 @@ class TestMemory:
 
         await store.put("t/s/files/a", watched(), max_bytes=LARGE_BYTES)
 
-        assert 0 < peak - before < self.ALLOWED_BYTES
+        assert peak > 0
+        assert peak - before < self.ALLOWED_BYTES  # Less than none, where others let go.
 
     async def test_it_stays_flat_while_50_mb_are_read(self, store: S3ObjectStore) -> None:
         await store.put("t/s/files/a", body(LARGE_BYTES), max_bytes=LARGE_BYTES)

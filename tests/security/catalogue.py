@@ -76,3 +76,10 @@ NOT_APPLICABLE = {
     66: "sandboxes get no device (case 28)",
 }
 """Cases that cannot be tried, and why."""
+
+DIFFERS_ON_GVISOR = {
+    14: "the supervisor's line is within reach: a program can break or forge its own report",
+    26: "its own scheduler lets a program raise its priority; no line for seccomp",
+    28: "devices of its own kernel can be opened and made; none leads to the host",
+}
+"""What was tried on gVisor and came out otherwise; docs/production-host.md says more."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from infra.local.config import CHECKOUT
-from tests.security.catalogue import CASES, NOT_APPLICABLE
+from tests.security.catalogue import CASES, DIFFERS_ON_GVISOR, NOT_APPLICABLE
 from tests.security.results import Results, TestResult, read_results
 
 DOCUMENT = CHECKOUT / "SECURITY.md"
@@ -27,6 +27,8 @@ def table(results: Results) -> str:
         tests = {(test["path"], test["test"]) for tests in seen for test in tests}
         links = "<br>".join(f"[`{name}`]({path})" for path, name in sorted(tests))
         outcomes = " | ".join(_outcome(tests) for tests in seen)
+        if number in DIFFERS_ON_GVISOR:
+            outcomes = f"{_outcome(seen[0])} | differs: {DIFFERS_ON_GVISOR[number]}"
         lines.append(f"| {number} | {title} | {links} | {outcomes} |")
     return "\n".join(lines)
 

@@ -30,7 +30,6 @@ PIECE_HEAD = bytes((1, 0, 0, 0)) + len(FORGED).to_bytes(4)
 
 
 @pytest.mark.case(14)
-@pytest.mark.runsc
 def test_frames_on_every_descriptor_in_reach_are_text_or_lost(attacker: Caller) -> None:
     """Its own, those that it can open again, those of all others, and the consoles."""
     code = f"""

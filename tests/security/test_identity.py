@@ -46,7 +46,6 @@ print(json.dumps([
 
 
 @pytest.mark.case(26)
-@pytest.mark.runsc
 def test_nobody_can_be_become_who_it_is_not(attacker: Caller) -> None:
     words = tried(
         attacker,

@@ -14,7 +14,6 @@ NOT_TO_BE_WRITTEN = NOT_THERE | {"EROFS"}
 
 
 @pytest.mark.case(28)
-@pytest.mark.runsc
 def test_no_device_is_there_nor_can_one_be_made(attacker: Caller) -> None:
     wanted = (
         *("mem", "kmem", "port", "kmsg", "kvm", "fuse", "console", "net/tun", "loop-control"),

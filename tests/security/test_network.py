@@ -22,6 +22,8 @@ UNREACHABLE = REFUSED | {
     "EPROTONOSUPPORT",
     "ESOCKTNOSUPPORT",
     "ENODEV",
+    "ENOTTY",  # gVisor knows no request that gives an interface an address.
+    "EPIPE",  # gVisor knows no fast open: a socket that is not connected.
     "EINVAL",
     "no such name",
 }

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.mark.case(32)
-@pytest.mark.runsc
 def test_no_engine_can_be_spoken_to(attacker: Caller) -> None:
     sockets = (
         *("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock"),

@@ -145,7 +145,6 @@ def test_nor_does_it_change_by_way_of_the_page_cache(attacker: Caller, victim: C
 
 
 @pytest.mark.case(31)
-@pytest.mark.runsc
 def test_three_folders_can_be_written_and_no_others(attacker: Caller) -> None:
     code = """
         find / -xdev -type d -writable 2>/dev/null | while read -r folder; do

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.running_service import RunningService, eventually, running_service
+from tests.live.running_service import (
+    POLL_INTERVAL_S,
+    RunningService,
+    eventually,
+    running_service,
+)
 from tests.live.running_service_caller import Caller, stored_files
 from tests.security import soak
 
 pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
-GIVEN = int(os.environ.get("SOAK_RUNS", "0"))
-"""10000 makes the long form, with both engines: a quarter of an hour each on two processors."""
+GIVEN = int(os.environ.get("SOAK_RUNS") or 0)
+"""10000 makes the long form, with both engines: a quarter of an hour with `oci` alone."""
 
 RUNS = {"oci": GIVEN or 2_000, "docker": GIVEN or 400}
 """The Docker engine makes so much fewer containers a second that it has the smaller share."""
@@ -26,14 +31,14 @@ WITH_FILES_EVERY = 20
 """Of the runs, one in so many has a file going in, one coming out, and both deleted."""
 
 MORE_DESCRIPTORS = 3
-MORE_THREADS = 3
-"""Idle connections and pools' threads come and go: by a few, whatever the number of runs."""
-
+"""Idle connections come and go: by one or two, in 400 runs as in 10,000."""
+MORE_THREADS = 6
+"""Pools of threads grow to their size, up to three more, when they are first needed."""
 MORE_MB = 12.0
-"""Of our processes and the broker, which keeps reports of runs for ten minutes: half a kilobyte
-each. They have grown by 2 MB at most, whatever the number of runs."""
-MORE_MB_OF_STORAGE = 150.0
-"""The object store is Go's: its heap grows to twice what lives before it is looked through."""
+"""Of our processes and the broker. They have grown by 2 MB at most, in 10,000 runs."""
+MORE_MB_OF_STORAGE = 400.0
+"""The object store's heap, collected now and then by Go: 141 MB grow to 405 within 4,000 runs,
+of which 200 had files, and are 307 after 10,000. What does not end would be past this soon."""
 
 SETTLE_S = 60
 
@@ -81,6 +86,7 @@ def test_thousands_of_runs_leave_nothing_behind(
     title = f"\n{engine}: {RUNS[engine]} runs, one after the other, in {took_s:.0f} s"
     with capsys.disabled():
         print(soak.table(before, after, title=title))  # noqa: T201 - the report
+    assert {n: c for n, c in after.host.items() if c > before.host[n]} == {}
     for name, held in before.processes.items():
         now = after.processes[name]
         assert now.descriptors <= held.descriptors + MORE_DESCRIPTORS, name
@@ -92,17 +98,19 @@ def test_thousands_of_runs_leave_nothing_behind(
 def settled(
     service: RunningService, temporary: Path, *, like: soak.Sample | None = None
 ) -> soak.Sample:
-    """Wait until the host is as in a former sample, or tidy; return what shows it."""
-    samples: list[soak.Sample] = []
+    """Wait until the host has no more than in a former sample, or is tidy; return what it has.
 
-    def has_settled() -> bool:
-        samples[:] = [soak.take(service, temporary)]
-        host = samples[0].host
-        return host[soak.ORPHANS] == 0 if like is None else host == like.host
-
-    was = like.host if like is not None else "tidy"
-    eventually(has_settled, f"the host is as it was: {was}", timeout_s=SETTLE_S)
-    return samples[0]
+    Equal it need not be: a helper that was just ending, or another program's mount, counts.
+    """
+    give_up_at = time.monotonic() + SETTLE_S
+    while True:
+        sample = soak.take(service, temporary)
+        most = {soak.ORPHANS: 0} if like is None else like.host
+        if all(sample.host[name] <= count for name, count in most.items()):
+            return sample
+        if time.monotonic() > give_up_at:
+            return sample  # Whoever asked tells what is too much.
+        time.sleep(POLL_INTERVAL_S)
 
 
 def run_many(caller: Caller, count: int) -> None:

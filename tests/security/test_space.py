@@ -62,7 +62,6 @@ except OSError as error:
 
 
 @pytest.mark.case(8)
-@pytest.mark.runsc
 def test_a_sparse_terabyte_is_neither_kept_nor_read(attacker: Caller) -> None:
     """As a new file, and in the place of an input; or as a thousand smaller ones."""
     table = attacker.upload("table.csv", b"1,2\n")
