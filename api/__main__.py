@@ -15,6 +15,7 @@ from api.app import create_app
 from api.bucket_setup import make_bucket_ready
 from api.celery_dispatch import connected_dispatcher
 from api.connection import LimitedConnection
+from api.programmatic_store import connected_execution_store
 from api.rate_limits import RateLimits
 from api.rate_store import connected_rate_store
 from api.settings import ApiSettings
@@ -74,6 +75,7 @@ async def serve(settings: ApiSettings) -> None:
             limits=settings.queue_limits,
         ) as dispatcher,
         connected_rate_store(settings.result_url) as rate_store,
+        connected_execution_store(settings.result_url) as executions,
         asyncio.TaskGroup() as background,
     ):
         bucket = background.create_task(make_bucket_ready(settings, store))
@@ -82,6 +84,8 @@ async def serve(settings: ApiSettings) -> None:
             store=store,
             sessions=Sessions(store, max_age=settings.session_max_age),
             dispatcher=dispatcher,
+            rounds=dispatcher.rounds,
+            executions=executions,
             rate_limits=RateLimits(settings.rates, rate_store),
         )
         # Uvicorn stops on these, and raises them again when it has: that must not kill what

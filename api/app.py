@@ -12,6 +12,7 @@ from api.auth import Authenticator, require_key
 from api.caller import Caller
 from api.controllers.execution import Execution, ExecutionController
 from api.controllers.files import FileController
+from api.controllers.programmatic import ProgrammaticController
 from api.controllers.service import ServiceController
 from api.controllers.upload import UploadController
 from api.descriptions import openapi_config
@@ -20,21 +21,32 @@ from api.error_handlers import EXCEPTION_HANDLERS
 from api.health import HealthCheck
 from api.metrics import Metrics, metrics_route
 from api.profile import name_profile, require_profile
+from api.programmatic import Programmatic
+from api.programmatic_rounds import Rounds
+from api.programmatic_store import ExecutionStore
 from api.rate_limits import RateLimits, name_rate, require_rate
 from api.server_timing import StepTeller, start_clock
 from api.settings import ApiSettings
 from storage.ports import ObjectStore
 from storage.sessions import Sessions
 
-CONTROLLERS = (ExecutionController, FileController, ServiceController, UploadController)
+CONTROLLERS = (
+    ExecutionController,
+    ProgrammaticController,
+    FileController,
+    ServiceController,
+    UploadController,
+)
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what it is made of
     settings: ApiSettings,
     *,
     store: ObjectStore,
     sessions: Sessions,
     dispatcher: Dispatcher,
+    rounds: Rounds,
+    executions: ExecutionStore,
     rate_limits: RateLimits | None = None,
 ) -> Litestar:
     """Build the app. Takes ports, so that a test can pass its own.
@@ -52,6 +64,9 @@ def create_app(
         "sessions": sessions,
         "execution": Execution(
             sessions=sessions, dispatcher=dispatcher, timeout_s=settings.run_timeout_s
+        ),
+        "programmatic": Programmatic(
+            store=executions, rounds=rounds, timeout_s=settings.run_timeout_s
         ),
         "health": health,
     }

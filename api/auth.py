@@ -17,7 +17,7 @@ from api.auth_errors import (
     TokenMissingError,
 )
 from api.caller import Caller
-from api.key_file import KeyFile
+from api.key_file import KeyFile, key_digest
 from api.keyring import Keyring
 from api.local_mode import local_caller
 from api.settings import ApiSettings
@@ -60,8 +60,8 @@ class Authenticator:
         candidates = _keys(headers)
         if not candidates:
             raise KeyMissingError if self._tokens is None else TokenMissingError
-        owners = [self._keyring.owner(candidate) for candidate in candidates]
-        owner = next((owner for owner in owners if owner is not None), None)
+        owners = [(self._keyring.owner(candidate), candidate) for candidate in candidates]
+        owner, key = next((found for found in owners if found[0] is not None), (None, ""))
         if owner is None:
             raise KeyInvalidError
         user = headers.get("user-id", "")
@@ -69,6 +69,7 @@ class Authenticator:
         return Caller(
             tenant=owner.tenant,
             user=user if named else owner.label,
+            auth_context=f"key:{key_digest(key)}",
             memory_class=owner.memory_class,
             rates=owner.rates,
         )

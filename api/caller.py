@@ -17,6 +17,9 @@ class Caller:
     its `sub`, which is proven."""
     user_is_proven: bool = False
     """Whether `user` comes from a verified token."""
+    auth_context: str = ""
+    """What else is proven: of a token, its `auth_context_hash`; of a key, which one it is. Only
+    who proves the same may go on with a program that waits (librechat-contract 4.4)."""
     memory_class: MemoryClass | None = None
     """How much memory this caller's programs get, where the key or the plan says so."""
     rates: Mapping[str, str] = field(default_factory=dict[str, str])

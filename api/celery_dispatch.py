@@ -23,6 +23,7 @@ from api.dispatch import (
 )
 from api.journey import Journey
 from api.live_executors import LiveExecutors
+from api.programmatic_rounds import CeleryRounds
 from api.retrying import in_background
 from api.run_producer import RunProducer
 from api.run_queue import RedisRunQueue
@@ -54,6 +55,8 @@ class CeleryDispatcher(Dispatcher):
     ) -> None:
         """Send through `queue` if there is one, else through `producer`."""
         self._send = producer.send if queue is None else queue.send
+        self.rounds = CeleryRounds(producer, results, executors, queue=queue)
+        """How programs that wait are reached."""
         self._producer = producer
         self._results = results
         self._executors = executors

@@ -38,7 +38,7 @@ class ErrorBody(BaseModel):
     retry_after_seconds: int | None = Field(default=None, description="With status 429.")
 
 
-def _errors(**texts: str) -> dict[int, ResponseSpec]:
+def describe_errors(**texts: str) -> dict[int, ResponseSpec]:
     """Describe errors, given as `_413="…"`."""
     return {
         int(status.removeprefix("_")): ResponseSpec(
@@ -48,35 +48,37 @@ def _errors(**texts: str) -> dict[int, ResponseSpec]:
     }
 
 
-_EVERYWHERE = {
+EVERYWHERE = {
     "_400": "Something in the request is missing or wrong; `error` says what.",
     "_401": "No key, or a wrong one.",
     "_429": "Too many requests for now. Send it again after `Retry-After` seconds.",
     "_503": "A part of the service is down. Safe to send again after `Retry-After`.",
 }
-EXEC_ERRORS = _errors(
-    **_EVERYWHERE,
+EXEC_ERRORS = describe_errors(
+    **EVERYWHERE,
     _403="An input file is not for you.",
     _413="The program, its arguments or its input files are too large.",
     _422="An input file is unknown or expired.",
     _502="The sandbox, or storage, failed during the run. Safe to send again.",
     _504="The run's turn came too late, or it took too long.",
 )
-UPLOAD_ERRORS = _errors(
-    **_EVERYWHERE,
+UPLOAD_ERRORS = describe_errors(
+    **EVERYWHERE,
     _413="A file is too large. Nothing was stored.",
     _504="A file arrived too slowly. Nothing was stored.",
 )
-BATCH_ERRORS = _errors(
-    **_EVERYWHERE,
+BATCH_ERRORS = describe_errors(
+    **EVERYWHERE,
     _413="The form is too large. Nothing was stored.",
     _504="The form stopped coming between two files. Nothing was stored.",
 )
 _FOREIGN = "The session is another user's, or was made for another kind, id or version."
-SESSION_ERRORS = _errors(
-    **_EVERYWHERE, _403=_FOREIGN, _404="No such session, or it has expired."
+SESSION_ERRORS = describe_errors(
+    **EVERYWHERE, _403=_FOREIGN, _404="No such session, or it has expired."
 )
-FILE_ERRORS = _errors(**_EVERYWHERE, _403=_FOREIGN, _404="No such file, or it has expired.")
+FILE_ERRORS = describe_errors(
+    **EVERYWHERE, _403=_FOREIGN, _404="No such file, or it has expired."
+)
 
 _TEXT = Schema(type=OpenAPIType.STRING)
 _ID = Schema(type=OpenAPIType.STRING, pattern="^[A-Za-z0-9_-]{21}$")

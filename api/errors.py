@@ -147,9 +147,10 @@ SHUTTING_DOWN = Answer(
 class RunFailedError(Exception):
     """There is no result to show: the service failed, not the program."""
 
-    def __init__(self, kind: FailureKind) -> None:
+    def __init__(self, kind: FailureKind, detail: str = "") -> None:
         super().__init__(kind.value)
         self.kind = kind
+        self.detail = detail
 
 
 _RETRY = "Nothing was stored; send the request again."
@@ -275,6 +276,12 @@ FAILURES: Mapping[FailureKind, Answer] = {
         HTTP_504_GATEWAY_TIMEOUT,
         "execution_timeout",
         "Execution timed out. Try again when the service is less busy.",
+    ),
+    FailureKind.NOT_HELD: Answer(HTTP_404_NOT_FOUND, "Execution not found or expired"),
+    FailureKind.UNKNOWN_TOOL: Answer(
+        HTTP_502_BAD_GATEWAY,
+        "sandbox_execution_failed",
+        f"The program called a tool that it does not have. {_RETRY}",
     ),
     FailureKind.CANCELLED: Answer(
         HTTP_503_SERVICE_UNAVAILABLE,

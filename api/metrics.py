@@ -32,6 +32,7 @@ from api.dispatch import (
 from api.server_timing import RequestClock
 from api.settings import MetricsAccess
 from executor.messages import Failed, Finished, RunReport, RunRequest, Stopped
+from executor.tool_messages import Waiting
 from sandbox.supervisor.languages import LANGUAGES
 
 STEP_BUCKETS_S = (
@@ -44,6 +45,8 @@ STOPPED: dict[Stopped, str] = {
     Stopped.TIME: "time_limit",
     Stopped.STDOUT: "output_limit",
     Stopped.MEMORY: "memory_limit",
+    Stopped.CALLS: "call_limit",
+    Stopped.CALL_BYTES: "call_limit",
 }
 FAULTS: dict[type[BaseException], str] = {
     ExecutorsUnavailableError: "no_executor",
@@ -71,7 +74,7 @@ def outcome_of(report: RunReport) -> str:
     result = report.result
     if isinstance(result, Failed):
         return result.kind.value
-    return _ending(result)
+    return "waits" if isinstance(result, Waiting) else _ending(result)
 
 
 def _ending(result: Finished) -> str:
@@ -147,7 +150,7 @@ class Metrics:
         for engine in ("up", "down"):
             count = sum(1 for status in statuses if status.engine == engine)
             self._executors.labels(engine).set(count)
-        for state in ("ready", "preloaded", "making", "removing"):
+        for state in ("ready", "preloaded", "making", "removing", "held"):
             total = sum(getattr(status, f"{state}_sandboxes") for status in statuses)
             self._sandboxes.labels(state).set(total)
         self._slots.labels("running").set(sum(status.running for status in statuses))

@@ -112,9 +112,19 @@ async def require_rate(connection: Connection, handler: BaseRouteHandler) -> Non
     Raises:
         RateLimitedError: See `RateLimits.take`.
     """
-    limits: RateLimits | None = connection.app.state.rate_limits
     bucket: str | None = handler.opt.get(RATE_BUCKET)
-    if limits is None or bucket is None:
+    if bucket is not None:
+        await count_request(connection, bucket)
+
+
+async def count_request(connection: Connection, bucket: str) -> None:
+    """Count a request that is known to belong to `bucket`.
+
+    Raises:
+        RateLimitedError: See `RateLimits.take`.
+    """
+    limits: RateLimits | None = connection.app.state.rate_limits
+    if limits is None:
         return
     try:
         standing = await limits.take(connection.user, bucket)

@@ -17,6 +17,8 @@ from redis.exceptions import RedisError
 from api.dispatch import ExecutorsUnavailableError
 from api.run_queue import NOT_SHOWN
 from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
+from executor.round_queue import declared_round_queue
+from executor.tool_messages import ROUND_TASK_NAME, RoundRequest
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +46,23 @@ class RunProducer:
             ExecutorsUnavailableError: The broker does not answer. In rare cases it has the
                 run all the same; an executor drops it once its deadline has passed.
         """
+        await self._publish(TASK_NAME, request, QUEUE_NAME)
+
+    async def send_round(self, request: RoundRequest, executor: str) -> None:
+        """Hand answers for a program that waits to its executor. As `send`."""
+        await self._publish(ROUND_TASK_NAME, request, declared_round_queue(executor))
+
+    async def _publish(
+        self, task_name: str, request: RunRequest | RoundRequest, queue: Any
+    ) -> None:
         message = request.model_dump(mode="json")
         try:
             await self._in_thread(
                 lambda: self._app.send_task(
-                    TASK_NAME,
+                    task_name,
                     args=[message],
                     task_id=request.run_id,
-                    queue=QUEUE_NAME,
+                    queue=queue,
                     # Else Celery puts the program's text there, for logs.
                     argsrepr=NOT_SHOWN,
                     kwargsrepr=NOT_SHOWN,

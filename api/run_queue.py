@@ -10,7 +10,7 @@ import asyncio
 import base64
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -23,6 +23,8 @@ from redis.exceptions import RedisError
 
 from api.dispatch import ExecutorsUnavailableError
 from executor.messages import QUEUE_NAME, TASK_NAME, RunRequest
+from executor.round_queue import EXPIRY_S
+from executor.tool_messages import ROUND_TASK_NAME, RoundRequest, round_queue
 
 SEND_TIMEOUT_S = 4.0
 REDIS_TIMEOUT_S = 2.0
@@ -39,6 +41,8 @@ NOT_SHOWN = "(...)"
 """What logs and events may say of the arguments: nothing."""
 
 _FAULTS = (RedisError, OSError, TimeoutError)
+
+Request = TypeVar("Request", RunRequest, RoundRequest)
 
 
 class RedisRunQueue:
@@ -76,7 +80,7 @@ class RedisRunQueue:
         except _FAULTS as fault:
             raise ExecutorsUnavailableError("the broker does not answer") from fault
 
-    async def _by_brokers_clock(self, request: RunRequest) -> RunRequest:
+    async def _by_brokers_clock(self, request: Request) -> Request:
         """Return `request` with the deadline that executors go by (`executor.broker_clock`)."""
         if time.monotonic() >= self._compare_at:
             asked_at = time.time()
@@ -87,11 +91,30 @@ class RedisRunQueue:
         deadline = request.deadline + self._clock_is_slow_by_s
         return request.model_copy(update={"deadline": deadline})
 
-    def message(self, request: RunRequest) -> bytes:
+    async def send_round(self, request: RoundRequest, executor: str) -> None:
+        """Put answers for a program that waits on its executor's own queue. As `send`."""
+        queue = round_queue(executor)
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S), self._turns:
+                request = await self._by_brokers_clock(request)
+                message = await asyncio.to_thread(self.message, request, ROUND_TASK_NAME, queue)
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    pipe.lpush(queue, message)
+                    pipe.expire(queue, EXPIRY_S)
+                    await pipe.execute()
+        except _FAULTS as fault:
+            raise ExecutorsUnavailableError("the broker does not answer") from fault
+
+    def message(
+        self,
+        request: RunRequest | RoundRequest,
+        task_name: str = TASK_NAME,
+        queue: str = QUEUE_NAME,
+    ) -> bytes:
         """Write a run as a message of Celery's."""
         task: Any = self._celery.amqp.as_task_v2(
             request.run_id,
-            TASK_NAME,
+            task_name,
             argsrepr=NOT_SHOWN,
             kwargsrepr=NOT_SHOWN,
             ignore_result=True,  # Executors tell it themselves, in Celery's form.
@@ -107,7 +130,7 @@ class RedisRunQueue:
                 "properties": {
                     **task.properties,
                     "delivery_mode": 2,
-                    "delivery_info": {"exchange": "", "routing_key": QUEUE_NAME},
+                    "delivery_info": {"exchange": "", "routing_key": queue},
                     "priority": 0,
                     "body_encoding": "base64",
                     "delivery_tag": str(uuid4()),

@@ -11,12 +11,13 @@ from api.errors import ClientGoneError, RunFailedError
 from api.rate_limits import queue_is_full
 from api.server_timing import clock_of
 from executor.messages import Failed, Finished, RunRequest
+from executor.tool_messages import Waiting
 
 
 async def run_while_connected(
     request: Request[Any, Any, Any], dispatcher: Dispatcher, run: RunRequest
-) -> Finished:
-    """Return how the program went.
+) -> Finished | Waiting:
+    """Return how the program went; one that calls tools may wait for them.
 
     Raises:
         ClientGoneError: The client left; the run is cancelled.
@@ -42,5 +43,5 @@ async def run_while_connected(
         await asyncio.gather(running, leaving, return_exceptions=True)
     clock_of(request).add(report.steps)
     if isinstance(report.result, Failed):
-        raise RunFailedError(report.result.kind)
+        raise RunFailedError(report.result.kind, report.result.detail)
     return report.result

@@ -55,6 +55,7 @@ class TokenVerifier:
             tenant=self._tenant(claims),
             user=_user(claims),
             user_is_proven=True,
+            auth_context=f"token:{claims['auth_context_hash']}",
             memory_class=plan.memory_class,
             rates=plan.rates,
         )

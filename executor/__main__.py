@@ -14,6 +14,7 @@ from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 from executor.shared_assets import SharedAssetsError
 from executor.tasks import app, wire
+from executor.tool_messages import round_queue
 from storage.configuration import ConfigurationError, load_settings
 
 SHUTDOWN_GRACE_S = 8.0
@@ -72,7 +73,7 @@ def main() -> int:
                 "--pool=threads",
                 f"--concurrency={settings.executor_concurrency}",
                 f"--hostname=executor@{service.instance_id}",
-                f"--queues={QUEUE_NAME}",
+                f"--queues={round_queue(service.instance_id)},{QUEUE_NAME}",
                 f"--loglevel={settings.log_level}",
                 "--without-gossip",
                 "--without-mingle",

@@ -14,6 +14,16 @@ class CapturedOutput:
         self._streams = {Kind.STDOUT: bytearray(), Kind.STDERR: bytearray()}
         self._room = {Kind.STDOUT: limits.stdout_bytes, Kind.STDERR: limits.stderr_bytes}
 
+    @property
+    def stdout(self) -> bytes:
+        """What it has printed."""
+        return bytes(self._streams[Kind.STDOUT])
+
+    @property
+    def stderr(self) -> bytes:
+        """What it has complained of."""
+        return bytes(self._streams[Kind.STDERR])
+
     def add(self, frame: Frame) -> None:
         """Take a frame of output.
 

@@ -16,6 +16,11 @@ from pydantic import (
 from executor.messages import Stopped
 from executor.sandbox import RunLimits, SandboxLostError
 from sandbox.supervisor.frames import PROTOCOL_VERSION, Frame
+from sandbox.supervisor.programmatic.channel import (
+    MAX_CALLS,
+    MAX_INPUT_BYTES,
+    MAX_NAME_BYTES,
+)
 from sandbox.supervisor.skips import MAX_NAMED_SKIPS, Skipped, SkipReason, is_presentable
 
 MAX_INPUTS = 256
@@ -62,7 +67,7 @@ class _Claim(BaseModel):
 class HelloClaim(_Claim):
     """The first frame: a supervisor that speaks our protocol."""
 
-    protocol: Literal[2]
+    protocol: Literal[3]
 
 
 class PreloadedClaim(_Claim):
@@ -76,9 +81,23 @@ class EndedClaim(_Claim):
 
     exit_code: int | None = Field(ge=0, le=255)
     signal: str | None = Field(pattern=r"^SIG[A-Z0-9+-]{1,12}$")
-    stopped: Literal["time", "stdout", "memory"] | None
+    stopped: Literal["time", "stdout", "memory", "calls", "call_bytes"] | None
     wall_time_ms: int = Field(ge=0, le=24 * 3600 * 1000)
     stderr_cut: bool
+
+
+class CallClaim(_Claim):
+    """A call of a tool; its input is about to follow."""
+
+    number: int = Field(ge=1, le=MAX_CALLS)
+    tool: str = Field(max_length=MAX_NAME_BYTES)
+    size: int = Field(ge=0, le=MAX_INPUT_BYTES)
+
+
+class WaitingClaim(_Claim):
+    """The program waits for its calls."""
+
+    pending: tuple[int, ...] = Field(min_length=1, max_length=MAX_CALLS, strict=False)
 
 
 class OutputClaim(_Claim):
@@ -155,7 +174,13 @@ class RefusedClaim(_Claim):
     reason: Shown
 
 
-STOPPED = {"time": Stopped.TIME, "stdout": Stopped.STDOUT, "memory": Stopped.MEMORY}
+STOPPED = {
+    "time": Stopped.TIME,
+    "stdout": Stopped.STDOUT,
+    "memory": Stopped.MEMORY,
+    "calls": Stopped.CALLS,
+    "call_bytes": Stopped.CALL_BYTES,
+}
 
 ClaimT = TypeVar("ClaimT", bound=_Claim)
 

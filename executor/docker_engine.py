@@ -25,6 +25,7 @@ from executor.known_escapes import Part
 from executor.policy import SandboxPolicy, is_gvisor
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 from executor.shared_assets import AssetArchive
+from executor.supervised_parts import Freezer
 from executor.supervised_sandbox import SupervisedSandbox
 
 P = ParamSpec("P")
@@ -108,6 +109,7 @@ class DockerEngine(SandboxEngine):
             name,
             stream,
             grow=partial(self._grow, name),
+            freezer=_Freezer(self, name),
             was_killed_for_memory=partial(self._was_killed_for_memory, name),
             destroy=partial(self._remove, name),
         )
@@ -131,6 +133,20 @@ class DockerEngine(SandboxEngine):
                 raise
             # The engine answers, the sandbox is well: what refuses is its runtime.
             _log.warning("%s keeps its memory limit: %s", name, fault)
+
+    async def pause(self, name: str, *, paused: bool) -> None:
+        """Freeze a container, or thaw it: 25 ms each (Engine 20.10). May be repeated.
+
+        Raises:
+            SandboxUnavailableError: It is gone, or the engine does not answer.
+        """
+        api = await self._connected()
+        try:
+            await self._call(api.pause if paused else api.unpause, name)
+        except SandboxUnavailableError:
+            state = (await self._call(api.inspect_container, name))["State"]
+            if not state["Running"] or bool(state["Paused"]) is not paused:
+                raise
 
     async def _runs(self, api: Any, name: str) -> bool:
         state = (await self._call(api.inspect_container, name))["State"]
@@ -214,6 +230,20 @@ class DockerEngine(SandboxEngine):
             await self._call(partial(remove_volumes, self._api, owner=self._owner))
         except SandboxUnavailableError as fault:
             _log.warning("the volume of the shared assets is left: %s", fault)
+
+
+class _Freezer(Freezer):
+    def __init__(self, engine: DockerEngine, name: str) -> None:
+        self._engine = engine
+        self._name = name
+
+    @override
+    async def freeze(self) -> None:
+        await self._engine.pause(self._name, paused=True)
+
+    @override
+    async def thaw(self) -> None:
+        await self._engine.pause(self._name, paused=False)
 
 
 def _connect() -> Any:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from executor.tool_messages import ToolFunction, Waiting
 from storage.records import ID_PATTERN, FileEntry
 
 TASK_NAME = "executor.run_code"
@@ -48,6 +49,10 @@ class RunRequest(BaseModel):
     args: tuple[str, ...] = ()
     inputs: tuple[FileEntry, ...] = ()
     """Resolved by the API: existing, unexpired, of this tenant, with distinct names."""
+    tools: tuple[ToolFunction, ...] | None = None
+    """What the program can call; `None`: it is a plain program."""
+    time_limit_s: float | None = None
+    """Shorter than the executor's own, if the client wants that."""
     memory_class: MemoryClass | None = None
     """As the caller's key or plan has it; `None` leaves it to the executor's rules."""
     deadline: float
@@ -61,6 +66,11 @@ class Stopped(StrEnum):
     TIME = "TO"
     STDOUT = "OL"
     MEMORY = "SG"
+    CALLS = "TC"
+    """Too many calls of tools. These two are ours: the contract has no run with a status that
+    calls tools."""
+    CALL_BYTES = "TB"
+    """The inputs of its calls are too large together."""
 
 
 class SkippedFile(BaseModel):
@@ -133,6 +143,10 @@ class FailureKind(StrEnum):
     """Its turn came too late, or its outputs took too long."""
     CANCELLED = "cancelled"
     """The client left."""
+    NOT_HELD = "not_held"
+    """The program that was to go on does not wait here any more."""
+    UNKNOWN_TOOL = "unknown_tool"
+    """The program called what is none of its tools."""
 
 
 class Failed(BaseModel):
@@ -142,6 +156,8 @@ class Failed(BaseModel):
 
     outcome: Literal["failed"] = "failed"
     kind: FailureKind
+    detail: str = ""
+    """The name of the unknown tool."""
 
 
 LONGEST_STEP_MS = 86_400_000.0
@@ -198,7 +214,7 @@ class RunReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     run_id: str
-    result: Finished | Failed = Field(discriminator="outcome")
+    result: Finished | Waiting | Failed = Field(discriminator="outcome")
     begun_at: float | None = None
     """When the executor took it up: Unix time by its own clock, which may go wrong by any
     amount beside the API's."""
@@ -225,6 +241,8 @@ class ExecutorStatus(BaseModel):
     removing_sandboxes: int = 0
     """Used ones that are not gone yet."""
     running: int
+    held_sandboxes: int = 0
+    """Programs that wait for tools."""
     capacity: int
 
 

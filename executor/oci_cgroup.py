@@ -43,6 +43,22 @@ class Cgroup:
             both.write_text(str(limit_bytes))
         (folder / "memory.limit_in_bytes").write_text(str(limit_bytes))
 
+    def freeze(self, *, frozen: bool) -> None:
+        """Keep its processes from running, or let them run again. May be repeated.
+
+        The kernel stops them a moment after this has returned, thread by thread.
+
+        Raises:
+            OSError: It has no freezer, or the kernel refuses. One that is gone is let be.
+        """
+        if self._is_unified:
+            file, word = self._path() / "cgroup.freeze", "1" if frozen else "0"
+        else:
+            file = self._path("freezer") / "freezer.state"
+            word = "FROZEN" if frozen else "THAWED"
+        with suppress(FileNotFoundError, ProcessLookupError):
+            file.write_text(word)
+
     def oom_kills(self) -> int:
         """Return how many of its processes the kernel killed for memory.
 

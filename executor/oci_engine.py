@@ -30,6 +30,7 @@ from executor.policy import SandboxPolicy
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 from executor.shared_assets import AssetArchive
 from executor.socket_stream import SocketStream
+from executor.supervised_parts import Freezer
 from executor.supervised_sandbox import SupervisedSandbox
 
 P = ParamSpec("P")
@@ -57,6 +58,27 @@ class _Box:
     init: Init | None = None
     removal: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_gone: bool = False
+
+
+class _Freezer(Freezer):
+    def __init__(self, box: _Box) -> None:
+        self._box = box
+
+    @override
+    async def freeze(self) -> None:
+        self._set(frozen=True)
+
+    @override
+    async def thaw(self) -> None:
+        self._set(frozen=False)
+
+    def _set(self, *, frozen: bool) -> None:
+        if self._box.init is None:
+            raise SandboxUnavailableError(f"{self._box.name} is gone")
+        try:
+            self._box.cgroup.freeze(frozen=frozen)
+        except OSError as fault:
+            raise SandboxUnavailableError(f"{self._box.name}: {fault}") from fault
 
 
 class OciEngine(SandboxEngine):
@@ -115,6 +137,7 @@ class OciEngine(SandboxEngine):
             box.name,
             stream,
             grow=partial(self._grow, box),
+            freezer=_Freezer(box),
             was_killed_for_memory=partial(self._was_killed_for_memory, box),
             destroy=partial(self._remove, box),
         )
@@ -142,6 +165,7 @@ class OciEngine(SandboxEngine):
             if box.is_gone:
                 return
             try:
+                box.cgroup.freeze(frozen=False)  # What is frozen cannot die: cgroup v1.
                 if box.init is not None:
                     init, box.init = box.init, None
                     await init.end()

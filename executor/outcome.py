@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from executor.messages import Finished, Stopped
 from executor.outputs import Kept
 from executor.sandbox import Execution, RunLimits
+from sandbox.supervisor.programmatic.channel import MAX_CALLS, MAX_INPUT_BYTES
 from sandbox.supervisor.skips import HARMLESS, SkipReason
 
 REMARKS = {
     Stopped.TIME: "Time limit exceeded",
     Stopped.STDOUT: "stdout length exceeded",
     Stopped.MEMORY: "Out of memory",
+    Stopped.CALLS: f"Execution exceeded maximum tool calls ({MAX_CALLS})",
+    Stopped.CALL_BYTES: f"Tool inputs are larger than {MAX_INPUT_BYTES} bytes together",
 }
 """The contract's words (librechat-contract 6.1)."""
 

@@ -95,6 +95,11 @@ class WarmPool:
         return self._making.count
 
     @property
+    def busy(self) -> int:
+        """How many that were claimed need a processor."""
+        return len(self._claimed)
+
+    @property
     def removing(self) -> int:
         """How many used ones are still there."""
         return self._removal.backlog
@@ -170,6 +175,15 @@ class WarmPool:
         self._hold_removal()
         self._removal.add(sandbox)
         self._tend()
+
+    def set_aside(self, sandbox: Sandbox) -> None:
+        """Note that a claimed sandbox needs no processor, until it is taken up or retired."""
+        self._claimed.discard(sandbox)
+        self._tend()
+
+    def take_up(self, sandbox: Sandbox) -> None:
+        """Note that it needs one again."""
+        self._claimed.add(sandbox)
 
     def abandon(self, claim: "asyncio.Task[Sandbox]") -> None:
         """Give up a claim; what it has brought, or may bring yet, is destroyed."""

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 
 from executor.concurrency import all_of, task_group
 from executor.memory import MemoryRules
@@ -20,6 +20,7 @@ from executor.outcome import finished
 from executor.outputs import discard, keep_outputs
 from executor.pool import WarmPool
 from executor.sandbox import (
+    Execution,
     Program,
     RunLimits,
     Sandbox,
@@ -28,6 +29,7 @@ from executor.sandbox import (
     SandboxUnavailableError,
 )
 from executor.steps import Steps
+from sandbox.supervisor.programmatic.channel import Tool
 from storage.errors import StorageUnavailableError, StoredFileNotFoundError
 from storage.ports import OpenedObject
 from storage.records import FileEntry
@@ -93,42 +95,51 @@ class Runner:
             async with asyncio.timeout(left_s):
                 return await self._run(request, steps, is_ours)
         except tuple(FAILURES) as fault:
-            kind = next(FAILURES[cause] for cause in type(fault).__mro__ if cause in FAILURES)
-            return Failed(kind=kind)
+            return failure_of(fault)
 
     async def _run(
         self, request: RunRequest, steps: Steps, is_ours: Awaitable[bool] | None
     ) -> Finished:
-        if sum(entry.size_bytes for entry in request.inputs) > self.limits.total_bytes:
-            raise SandboxRefusedError("the inputs are larger than the workspace")
-        async with self._prepared(request, steps) as sandbox:
-            if is_ours is not None and not await is_ours:
-                raise RunTakenError(request.run_id)
+        sandbox = await self.prepared(request, steps)
+        try:
+            await require_ours(request.run_id, is_ours)
             execution = await sandbox.run()
-            steps.end("run")
-            steps.note_program(execution.wall_time_ms)
-            try:
-                kept = await keep_outputs(request, sandbox, self.sessions, self.limits, steps)
-            except BaseException:
-                await discard(request, self.sessions)
-                raise
+            return await self.ended(request, sandbox, execution, steps)
+        finally:
+            self.pool.retire(sandbox)
+
+    async def ended(
+        self, request: RunRequest, sandbox: Sandbox, execution: Execution, steps: Steps
+    ) -> Finished:
+        """Keep what a program has left that has just ended.
+
+        Raises:
+            SandboxLostError: The sandbox broke while it was read; nothing is kept.
+        """
+        steps.end("run")
+        steps.note_program(execution.wall_time_ms)
+        try:
+            kept = await keep_outputs(request, sandbox, self.sessions, self.limits, steps)
+        except BaseException:
+            await discard(request, self.sessions)
+            raise
         return finished(execution, kept, self.limits)
 
-    @asynccontextmanager
-    async def _prepared(self, request: RunRequest, steps: Steps) -> AsyncGenerator[Sandbox]:
-        """Give a sandbox with program and inputs in it; destroy it afterwards.
+    async def prepared(self, request: RunRequest, steps: Steps) -> Sandbox:
+        """Return a sandbox with program and inputs in it, for the caller to retire.
 
         One that broke before the program began is replaced once: a pool may hold sandboxes
         that died while they waited, of a restart of the engine for instance.
+
+        Raises:
+            Exception: One of `FAILURES`.
         """
+        if sum(entry.size_bytes for entry in request.inputs) > self.limits.total_bytes:
+            raise SandboxRefusedError("the inputs are larger than the workspace")
         try:
-            sandbox = await self._prepare(request, steps)
+            return await self._prepare(request, steps)
         except SandboxUnavailableError:
-            sandbox = await self._prepare(request, steps)
-        try:
-            yield sandbox
-        finally:
-            self.pool.retire(sandbox)
+            return await self._prepare(request, steps)
 
     async def _prepare(self, request: RunRequest, steps: Steps) -> Sandbox:
         async with AsyncExitStack() as downloads:
@@ -145,7 +156,7 @@ class Runner:
                 async with task_group() as group:
                     if self._grows(request):
                         group.create_task(sandbox.grow(self.memory.large_bytes))
-                    await sandbox.prepare(self._program(request), self.limits)
+                    await sandbox.prepare(_program(request), self._limits_of(request))
                     steps.end("prepare")
                     for entry, download in zip(request.inputs, opened, strict=True):
                         await sandbox.put(
@@ -174,8 +185,36 @@ class Runner:
 
         return await all_of(open_one(entry) for entry in request.inputs)
 
-    @staticmethod
-    def _program(request: RunRequest) -> Program:
-        return Program(
-            language=request.language, source=request.code.encode(), args=request.args
-        )
+    def _limits_of(self, request: RunRequest) -> RunLimits:
+        if request.time_limit_s is None:
+            return self.limits
+        wall_time_s = min(self.limits.wall_time_s, request.time_limit_s)
+        return replace(self.limits, wall_time_s=wall_time_s)
+
+
+async def require_ours(run_id: str, is_ours: Awaitable[bool] | None) -> None:
+    """Go on if nobody has begun the run before.
+
+    Raises:
+        RunTakenError: Somebody has.
+    """
+    if is_ours is not None and not await is_ours:
+        raise RunTakenError(run_id)
+
+
+def failure_of(fault: Exception) -> Failed:
+    """Say what kind of failure one of `FAILURES` is."""
+    kind = next(FAILURES[cause] for cause in type(fault).__mro__ if cause in FAILURES)
+    return Failed(kind=kind)
+
+
+def _program(request: RunRequest) -> Program:
+    tools = request.tools
+    return Program(
+        language=request.language,
+        source=request.code.encode(),
+        args=request.args,
+        tools=None
+        if tools is None
+        else tuple(Tool(each.name, each.parameters, each.required) for each in tools),
+    )

@@ -8,12 +8,14 @@ A program that fails is a result; a sandbox that fails is an error:
   * SandboxLostError           it broke, or broke the protocol, after the program began
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from executor.calls import CallsPending, ToolResult
 from executor.known_escapes import Part
 from executor.messages import Stopped
+from sandbox.supervisor.programmatic.channel import Tool
 from sandbox.supervisor.skips import Skipped, SkipReason
 
 
@@ -43,6 +45,8 @@ class Program:
     language: str
     source: bytes
     args: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] | None = None
+    """What it can call; `None`: it is a plain program, which has no line to call over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +116,9 @@ class Leftovers:
 class Sandbox(Protocol):
     """One container, for one program. The methods are called once each, in this order.
 
-    `preload` and `grow` may be left out; `grow` may run beside `prepare` and `put`.
+    `preload` and `grow` may be left out; `grow` may run beside `prepare` and `put`. A program
+    with tools is begun with `begin` instead of `run`; while it waits, `answer` goes on with it,
+    and in between it may be frozen and thawed, as often as it likes.
     """
 
     @property
@@ -183,6 +189,41 @@ class Sandbox(Protocol):
         Raises:
             SandboxRefusedError: The inputs did not fit.
             SandboxLostError: It broke.
+        """
+        ...
+
+    async def begin(self) -> Execution | CallsPending:
+        """Run a program with tools until it waits for them, or to its end, or to its limits.
+
+        Only the time counts in which it does not wait.
+
+        Raises:
+            SandboxRefusedError: The inputs did not fit.
+            SandboxLostError: It broke.
+        """
+        ...
+
+    async def answer(self, results: Sequence[ToolResult]) -> Execution | CallsPending:
+        """Give it answers to some of its calls, and run it on as `begin` does.
+
+        Raises:
+            SandboxLostError: It broke, or is gone.
+        """
+        ...
+
+    async def freeze(self) -> None:
+        """Keep every process in it from running, until `thaw` or `destroy`. May be repeated.
+
+        Raises:
+            SandboxUnavailableError: The engine cannot, or it is gone.
+        """
+        ...
+
+    async def thaw(self) -> None:
+        """Let them run again. May be repeated.
+
+        Raises:
+            SandboxUnavailableError: The engine cannot, or it is gone.
         """
         ...
 

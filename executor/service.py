@@ -8,22 +8,34 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Awaitable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import cast
+from functools import partial
+from typing import Any, Protocol, cast
 
 from executor import boot_check
 from executor.broker_clock import BrokerClock
 from executor.concurrency import end
 from executor.engines import make_engine
 from executor.heartbeat import beat
+from executor.held import Held
 from executor.memory import MemoryRules
-from executor.messages import ExecutorStatus, Failed, FailureKind, RunReport, RunRequest
+from executor.messages import (
+    ExecutorStatus,
+    Failed,
+    FailureKind,
+    Finished,
+    RunReport,
+    RunRequest,
+)
 from executor.pool import WarmPool
+from executor.programmatic import ProgrammaticRunner
 from executor.reports import Reports
 from executor.run import Runner, RunTakenError
 from executor.sandbox import RunLimits, SandboxUnavailableError
 from executor.settings import ExecutorSettings
+from executor.tool_messages import RoundRequest
 from storage.ids import new_id
 from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions
@@ -48,6 +60,14 @@ def run_limits(settings: ExecutorSettings) -> RunLimits:
     )
 
 
+class Work(Protocol):
+    """What is to be done for a message, once it is known that nobody has begun it before."""
+
+    def __call__(self, *, is_ours: Awaitable[bool]) -> Coroutine[Any, Any, RunReport]:
+        """Do it, unless `is_ours` says no; see `Runner.run`."""
+        ...
+
+
 class ExecutorService:
     """Runs what it is handed, from any thread."""
 
@@ -70,6 +90,14 @@ class ExecutorService:
             limits=run_limits(settings),
             memory=MemoryRules.from_settings(settings),
             clock=self._clock.now,
+        )
+        self._held = Held(
+            most=settings.programmatic_max_waiting,
+            most_of_tenant=settings.programmatic_max_waiting_per_tenant,
+            retire=self._pool.retire,
+        )
+        self._programmatic = ProgrammaticRunner(
+            runner=self._runner, held=self._held, instance_id=self.instance_id
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="executor-loop")
@@ -106,9 +134,20 @@ class ExecutorService:
     def run(self, request: RunRequest) -> RunReport | None:
         """Run a program; blocks until its report is told. Called from Celery's threads.
 
+        One that calls tools may have come no further than to wait for them: `carry_on`.
         Returns `None`, and tells nothing, where the run was begun before.
         """
-        work = self._run_and_tell(request)
+        plain = request.tools is None
+        work = self._runner.run if plain else self._programmatic.begin
+        name = f"session {request.session_id}, tenant {request.tenant}, {request.language}"
+        return self._in_loop(self._run_and_tell(request, partial(work, request), name))
+
+    def carry_on(self, request: RoundRequest) -> RunReport | None:
+        """Run a program on that waits here; blocks, and returns, as `run` does."""
+        work = partial(self._programmatic.carry_on, request)
+        return self._in_loop(self._run_and_tell(request, work, f"of {request.held_run_id}"))
+
+    def _in_loop(self, work: Coroutine[Any, Any, RunReport | None]) -> RunReport | None:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def cancel(self, run_id: str) -> None:
@@ -123,12 +162,15 @@ class ExecutorService:
         task = self._runs.get(run_id)
         if task is not None:
             task.cancel()
+        self._held.drop_by_id(run_id)
 
     def _cancel_all(self) -> None:
         for task in self._runs.values():
             task.cancel()
 
-    async def _run_and_tell(self, request: RunRequest) -> RunReport | None:
+    async def _run_and_tell(
+        self, request: RunRequest | RoundRequest, work: Work, name: str
+    ) -> RunReport | None:
         taken = cast("asyncio.Task[RunReport | None]", asyncio.current_task())
         self._taken.add(taken)
         taken.add_done_callback(self._taken.discard)
@@ -137,7 +179,7 @@ class ExecutorService:
         claim = asyncio.create_task(self._reports.claim(request.run_id, until=request.deadline))
         begun = asyncio.create_task(self._tell_begun(request, claim))
         try:
-            report = await self._registered(request, claim)
+            report = await self._registered(request.run_id, work, claim)
         except RunTakenError:
             report = None
         finally:
@@ -146,24 +188,28 @@ class ExecutorService:
         if report is None or not await claim:
             return _told_by_another(request)
         await self._reports.ended(report, until=request.deadline)
-        _log_outcome(request, report)
+        _log_outcome(name, report)
         return report
 
-    async def _tell_begun(self, request: RunRequest, claim: "asyncio.Task[bool]") -> None:
+    async def _tell_begun(
+        self, request: RunRequest | RoundRequest, claim: "asyncio.Task[bool]"
+    ) -> None:
         if await claim:
             await self._reports.begun(request.run_id)
 
-    async def _registered(self, request: RunRequest, claim: "asyncio.Task[bool]") -> RunReport:
+    async def _registered(
+        self, run_id: str, work: Work, claim: "asyncio.Task[bool]"
+    ) -> RunReport:
         is_ours = asyncio.shield(claim)  # A run that is cancelled may not take it along.
-        task = asyncio.create_task(self._runner.run(request, is_ours=is_ours))
-        self._runs[request.run_id] = task
+        task = asyncio.create_task(work(is_ours=is_ours))
+        self._runs[run_id] = task
         try:
             report = await task
         except asyncio.CancelledError:
             failed = Failed(kind=FailureKind.CANCELLED)
-            report = RunReport(run_id=request.run_id, result=failed)
+            report = RunReport(run_id=run_id, result=failed)
         finally:
-            del self._runs[request.run_id]
+            del self._runs[run_id]
         return report
 
     async def _live(self) -> None:
@@ -177,6 +223,7 @@ class ExecutorService:
             )
             await self._stop.wait()
             await end((*chores, *self._runs.values()))
+            self._held.close()
             if self._taken:
                 await asyncio.wait(self._taken, timeout=REPORTING_GRACE_S)
         await self._reports.close()
@@ -201,6 +248,7 @@ class ExecutorService:
             making_sandboxes=self._pool.making,
             removing_sandboxes=self._pool.removing,
             running=len(self._runs),
+            held_sandboxes=len(self._held),
             capacity=self._settings.executor_concurrency,
         )
 
@@ -225,23 +273,18 @@ class ExecutorService:
                     await self._cleaning_due.wait()
 
 
-def _told_by_another(request: RunRequest) -> None:
+def _told_by_another(request: RunRequest | RoundRequest) -> None:
     _log.warning("run %s has come twice; it is run once", request.run_id)
 
 
-def _log_outcome(request: RunRequest, report: RunReport) -> None:
+def _log_outcome(name: str, report: RunReport) -> None:
     """Say what happened, never what was run or printed."""
     result = report.result
     if isinstance(result, Failed):
         outcome = f"failed: {result.kind.value}"
-    else:
+    elif isinstance(result, Finished):
         code = result.signal or result.exit_code
         outcome = f"ended with {code} after {result.wall_time_ms} ms, {len(result.files)} files"
-    _log.info(
-        "run %s, session %s, tenant %s, %s: %s",
-        request.run_id,
-        request.session_id,
-        request.tenant,
-        request.language,
-        outcome,
-    )
+    else:
+        outcome = f"waits for {len(result.calls)} calls"
+    _log.info("run %s, %s: %s", report.run_id, name, outcome)

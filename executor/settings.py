@@ -50,6 +50,12 @@ class ExecutorSettings(StorageSettings):
     executor_concurrency: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
     """Programs that run at once."""
 
+    programmatic_max_waiting: int = Field(default=24, ge=1, le=1000)
+    """Programs that may wait for their tools, each with its sandbox; the one that has waited
+    longest makes room for another. They need no processor, but the memory that they have."""
+    programmatic_max_waiting_per_tenant: int = Field(default=12, ge=1, le=1000)
+    """Of those, how many of one tenant's."""
+
     code_exec_timeout: float = Field(default=120, gt=0, le=3600)
     """Longest run of a program, seconds."""
     cpu_limit: float = Field(default=0.5, ge=0.01, le=1024)

@@ -2,19 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 
 from typing_extensions import override
 
+from executor.calls import CallsPending, ToolResult
 from executor.captured_output import CapturedOutput
 from executor.claims import (
     AnnouncedOutputs,
+    CallClaim,
     EndedClaim,
     HelloClaim,
     OutputClaim,
     PreloadedClaim,
     RefusedClaim,
     SummaryClaim,
+    WaitingClaim,
     read_claim,
 )
 from executor.frame_stream import FrameStream
@@ -30,18 +33,20 @@ from executor.sandbox import (
     SandboxRefusedError,
     SandboxUnavailableError,
 )
-from sandbox.supervisor.frames import CHUNK_BYTES, Kind, encode, encode_json
+from executor.supervised_parts import (
+    PRELOAD_TIMEOUT_S,
+    RUN_GRACE_S,
+    Freezer,
+    job_fields,
+    leftovers_after_loss,
+    result_fields,
+)
+from executor.tool_calls import AnnouncedCalls
+from sandbox.supervisor.frames import CHUNK_BYTES, Frame, Kind, encode, encode_json
+from sandbox.supervisor.programmatic.channel import dump_tools
 
 HELLO_TIMEOUT_S = 20.0
 """A supervisor says hello within 0.1 s of its start; on a machine in trouble, later."""
-
-PRELOAD_TIMEOUT_S = 60.0
-"""Preloading takes about a second of processor time; on a machine in trouble, far more."""
-
-RUN_GRACE_S = 4.0
-"""What a supervisor may take to end a program that is over its time. One that takes longer
-is out of our hands: its container is killed, and the program counts as over its time. The
-answer is to come within 5 s of the time limit, and is put together after this."""
 
 WasKilledForMemory = Callable[[], Awaitable[bool]]
 Destroy = Callable[[], Awaitable[None]]
@@ -51,21 +56,24 @@ Grow = Callable[[int], Awaitable[None]]
 class SupervisedSandbox(Sandbox):
     """Speaks the frame protocol, and believes nothing that it hears."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what its engine does for it
         self,
         name: str,
         stream: FrameStream,
         *,
         grow: Grow,
+        freezer: Freezer,
         was_killed_for_memory: WasKilledForMemory,
         destroy: Destroy,
     ) -> None:
         self._name = name
         self._stream = stream
         self._grow = grow
+        self._freezer = freezer
         self._was_killed_for_memory = was_killed_for_memory
         self._destroy = destroy
         self._limits: RunLimits | None = None
+        self._calls: AnnouncedCalls | None = None
         self._inputs: set[str] = set()
         self._workspace_lost = False
         self._preloading = False
@@ -123,24 +131,13 @@ class SupervisedSandbox(Sandbox):
     @override
     async def prepare(self, program: Program, limits: RunLimits) -> None:
         self._limits = limits
-        job: dict[str, object] = {
-            "language": program.language,
-            "args": list(program.args),
-            "limits": {
-                "wall_time_s": limits.wall_time_s,
-                "stdout_bytes": limits.stdout_bytes,
-                "stderr_bytes": limits.stderr_bytes,
-                "file_bytes": limits.file_bytes,
-                "total_bytes": limits.total_bytes,
-                "files": limits.files,
-                "depth": limits.depth,
-                "path_chars": limits.path_chars,
-                "open_files": limits.open_files,
-            },
-            "extensions": list(limits.extensions),
-        }
-        await self._deliver(encode_json(Kind.JOB, job))
+        await self._deliver(encode_json(Kind.JOB, job_fields(program, limits)))
         await self._deliver_bytes(Kind.SOURCE, program.source)
+        if program.tools is not None:
+            self._calls = AnnouncedCalls()
+            await self._deliver_bytes(Kind.TOOLS, dump_tools(program.tools))
+        self._output = CapturedOutput(limits)
+        self._left_s = limits.wall_time_s
 
     @override
     async def grow(self, memory_bytes: int) -> None:
@@ -167,24 +164,58 @@ class SupervisedSandbox(Sandbox):
 
     @override
     async def run(self) -> Execution:
-        limits = self._known_limits()
+        ended = await self.begin()
+        if isinstance(ended, CallsPending):
+            raise SandboxLostError("a program without tools waits for one")
+        return ended
+
+    @override
+    async def begin(self) -> Execution | CallsPending:
+        self._known_limits()
         await self._deliver(encode(Kind.RUN))
-        output = CapturedOutput(limits)
+        return await self._watch_over()
+
+    @override
+    async def answer(self, results: Sequence[ToolResult]) -> Execution | CallsPending:
+        if self._calls is None:
+            raise RuntimeError("a program without tools has no calls")
+        self._calls.answered(results)
+        try:
+            for result in results:
+                await self._deliver(encode_json(Kind.RESULT, result_fields(result)))
+                await self._deliver_bytes(Kind.DATA, result.text)
+            await self._deliver(encode(Kind.RESUME))
+        except SandboxUnavailableError as fault:
+            raise SandboxLostError(str(fault)) from fault
+        return await self._watch_over()
+
+    @override
+    async def freeze(self) -> None:
+        await self._freezer.freeze()
+
+    @override
+    async def thaw(self) -> None:
+        await self._freezer.thaw()
+
+    async def _watch_over(self) -> Execution | CallsPending:
+        """Watch it until it ends or waits, or is over the time that it has left."""
         started = time.monotonic()
         try:
-            async with asyncio.timeout(limits.wall_time_s + RUN_GRACE_S):
-                return await self._watch(output)
+            async with asyncio.timeout(self._left_s + RUN_GRACE_S):
+                return await self._watch()
         except TimeoutError:
             stopped = Stopped.TIME
         except SandboxLostError:
             if self._stream.alive or not await self._killed_for_memory():
                 raise
             stopped = Stopped.MEMORY
+        finally:
+            self._left_s -= time.monotonic() - started
         self._workspace_lost = True
-        wall_time_ms = round((time.monotonic() - started) * 1000)
-        return output.killed(stopped, wall_time_ms=wall_time_ms)
+        wall_time_ms = round((self._known_limits().wall_time_s - self._left_s) * 1000)
+        return self._output.killed(stopped, wall_time_ms=wall_time_ms)
 
-    async def _watch(self, output: CapturedOutput) -> Execution:
+    async def _watch(self) -> Execution | CallsPending:
         while True:
             frame = await self._stream.next_frame()
             if frame.kind is Kind.PRELOADED and self._preloading:
@@ -193,8 +224,22 @@ class SupervisedSandbox(Sandbox):
             if frame.kind is Kind.REFUSED:
                 raise SandboxRefusedError(read_claim(RefusedClaim, frame).reason)
             if frame.kind is Kind.ENDED:
-                return output.ended(read_claim(EndedClaim, frame))
-            output.add(frame)
+                return self._output.ended(read_claim(EndedClaim, frame))
+            if self._calls is None or frame.kind not in {Kind.CALL, Kind.WAITING}:
+                self._output.add(frame)
+            elif (pending := await self._hear_of_call(self._calls, frame)) is not None:
+                return pending
+
+    async def _hear_of_call(self, calls: AnnouncedCalls, frame: Frame) -> CallsPending | None:
+        if frame.kind is Kind.CALL:
+            claim = read_claim(CallClaim, frame)
+            await calls.add(claim, self._body(claim.size))
+            return None
+        return CallsPending(
+            calls=calls.waiting(read_claim(WaitingClaim, frame)),
+            stdout=self._output.stdout,
+            stderr=self._output.stderr,
+        )
 
     async def _killed_for_memory(self) -> bool:
         """Whether the kernel took PID 1 itself. That is the program's doing, not ours."""
@@ -206,7 +251,7 @@ class SupervisedSandbox(Sandbox):
     @override
     async def outputs(self) -> AsyncIterator[OutputFile]:
         if self._workspace_lost:
-            self._leftovers = self._after_loss()
+            self._leftovers = leftovers_after_loss(self._inputs)
             return
         announced = AnnouncedOutputs(self._known_limits())
         while (frame := await self._stream.receive()).kind is Kind.OUTPUT:
@@ -225,20 +270,12 @@ class SupervisedSandbox(Sandbox):
             skip_counts=summary.counts(),
         )
 
-    def _after_loss(self) -> Leftovers:
-        """What the program did to its inputs is gone with the workspace; they are not."""
-        return Leftovers(
-            unchanged=frozenset(self._inputs),
-            deleted=frozenset(),
-            skipped=(),
-        )
-
     async def _body(self, size_bytes: int) -> AsyncIterator[bytes]:
         left = size_bytes
         while left:
             frame = await self._stream.receive()
             if frame.kind is not Kind.DATA or not 0 < len(frame.payload) <= left:
-                raise SandboxLostError("an output is not as long as announced")
+                raise SandboxLostError("a body is not as long as announced")
             left -= len(frame.payload)
             yield frame.payload
 

@@ -8,8 +8,10 @@ from celery.worker.control import control_command
 from executor.broker_transport import use_steady_transport
 from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
 from executor.reports import EXPIRY_S
+from executor.round_queue import declared_round_queue
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
+from executor.tool_messages import ROUND_TASK_NAME, RoundRequest
 
 QUEUE_ALLOWANCE_S = 300
 """Added to the longest run for the broker's visibility timeout. A message that is given back
@@ -37,6 +39,7 @@ def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
     """Give the task its executor, and the app its broker."""
     WiredTask.wired = service
     use_steady_transport()
+    app.amqp.queues.add(declared_round_queue(service.instance_id))
     app.conf.update(
         broker_url=settings.broker_url.get_secret_value(),
         result_backend=settings.result_url,
@@ -61,6 +64,8 @@ def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:
     if not settings.broker_url.get_secret_value().startswith(("redis", "valkey")):
         return {}
     return {
+        # Programs that wait have had their turn: they go on before others begin.
+        "queue_order_strategy": "sorted",  # By name, and theirs is first.
         "visibility_timeout": settings.code_exec_timeout + QUEUE_ALLOWANCE_S,
         # By default lost messages are looked for every 10 x 10 s.
         "unacked_restore_interval": 5,
@@ -87,6 +92,16 @@ def run_code(self: WiredTask, request: dict[str, Any]) -> dict[str, Any] | None:
     if report is None or self.request.ignore_result:
         return None
     return report.model_dump(mode="json")
+
+
+@app.task(name=ROUND_TASK_NAME, bind=True, base=WiredTask, store_errors_even_if_ignored=True)
+def continue_program(self: WiredTask, request: dict[str, Any]) -> None:
+    """Run a program on that waits here; see `executor.programmatic`.
+
+    Raises:
+        ValidationError: The message is no `RoundRequest`.
+    """
+    self.service.carry_on(RoundRequest.model_validate(request))
 
 
 @control_command(name=CANCEL_COMMAND, args=[("run_ids", list)])

@@ -142,6 +142,12 @@ SHOWN_BY = {
     "S3_SECRET_ACCESS_KEY": (
         f"{CONNECTIONS}::TestStorage::test_the_right_secret_opens_it_and_another_does_not"
     ),
+    "PROGRAMMATIC_MAX_WAITING": (
+        "live/test_programmatic_waiting.py::TestCaps::test_the_oldest_makes_room_for_another"
+    ),
+    "PROGRAMMATIC_MAX_WAITING_PER_TENANT": (
+        "live/test_programmatic_waiting.py::TestCaps::test_nobody_makes_room_for_another_tenant"
+    ),
     "SANDBOX_ENGINE": (
         "live/test_service_oci.py::test_up_says_who_makes_the_sandboxes_and_docker_makes_none"
     ),

@@ -11,7 +11,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from api.caller import Caller
 from api.descriptions import EXEC_ERRORS, ExecOperation
-from api.dispatch import Dispatcher
+from api.dispatch import Dispatcher, DispatchError
 from api.exec_answer import ExecAnswer
 from api.exec_request import ExecFields, check_exec_request
 from api.inputs import find_inputs
@@ -20,6 +20,7 @@ from api.rate_limits import RATE_BUCKET
 from api.runs import run_while_connected
 from api.server_timing import clock_of
 from executor.messages import RunRequest
+from executor.tool_messages import Waiting
 from storage.ids import new_id
 from storage.sessions import Sessions
 
@@ -80,4 +81,6 @@ class ExecutionController(Controller):
             deadline=time.time() + execution.timeout_s,
         )
         result = await run_while_connected(request, execution.dispatcher, run)
+        if isinstance(result, Waiting):
+            raise DispatchError("a program without tools waits for one")
         return ExecAnswer.of(run.session_id, result)

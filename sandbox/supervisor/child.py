@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .last_word import LastWord
 from .lean_typing import NamedTuple, NoReturn
@@ -140,7 +140,17 @@ def _become(command: tuple[str, ...]) -> NoReturn:
         os._exit(126)
 
 
-def run_python(path: str, args: tuple[str, ...], last_word: LastWord) -> NoReturn:
+class Execution(NamedTuple):
+    """How a program's code is executed."""
+
+    run: Callable[[types.CodeType, dict[str, object]], object] = exec
+    flags: int = 0
+    """Of its compilation."""
+
+
+def run_python(
+    path: str, args: tuple[str, ...], last_word: LastWord, execution: Execution | None = None
+) -> NoReturn:
     """Run the file at `path` as `python3 path args` would, in this very interpreter.
 
     What the supervisor has imported is there already; nothing else of it is. Ends the
@@ -154,7 +164,7 @@ def run_python(path: str, args: tuple[str, ...], last_word: LastWord) -> NoRetur
     sys.modules["__main__"] = main
     sys.argv = [path, *args]
     sys.path[0] = WORKSPACE  # Also where an input has the entry file's name.
-    status = _run(path, main)
+    status = _run(path, main, execution or Execution())
     # What the interpreter does at its end, less the time it takes to free every module.
     import atexit  # noqa: PLC0415 - part of the interpreter
 
@@ -171,19 +181,26 @@ def run_python(path: str, args: tuple[str, ...], last_word: LastWord) -> NoRetur
     os._exit(status)
 
 
-def _run(path: str, main: types.ModuleType) -> int:
+def _run(path: str, main: types.ModuleType, execution: Execution) -> int:
     try:
         with open(path, "rb") as file:
-            code = compile(file.read(), path, "exec", dont_inherit=True)
-        exec(code, main.__dict__)  # noqa: S102 - this is what the sandbox is for
+            code = compile(file.read(), path, "exec", execution.flags, dont_inherit=True)
+        execution.run(code, main.__dict__)
     except SystemExit as leaving:
         return _exit_status(leaving.code)
     except BaseException as error:  # noqa: BLE001 - every end of a program is a result
-        traceback = error.__traceback__
-        error.__traceback__ = traceback.tb_next if traceback else None  # Less our own frame.
+        error.__traceback__ = _less_our_frames(error.__traceback__, path)
         _report(error)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
+
+
+def _less_our_frames(
+    traceback: types.TracebackType | None, path: str
+) -> types.TracebackType | None:
+    while traceback is not None and traceback.tb_frame.f_code.co_filename != path:
+        traceback = traceback.tb_next
+    return traceback
 
 
 def _exit_status(code: object) -> int:

@@ -7,6 +7,11 @@ Control payloads are JSON objects, `DATA`, `STDOUT` and `STDERR` are raw bytes.
     supervisor HELLO  PRELOADED?  (STDOUT | STDERR)*  ENDED  (OUTPUT DATA*)*  SUMMARY
                HELLO  PRELOADED?  REFUSED
 
+A program that may call tools has TOOLS* after SOURCE*, and before ENDED any number of rounds:
+
+    supervisor (STDOUT | STDERR | CALL DATA*)*  WAITING
+    executor   (RESULT DATA*)*  RESUME
+
 Both sides read with `FrameDecoder`, which holds at most one frame and never believes a
 length before checking it: on the executor's side every byte is hostile.
 """
@@ -18,7 +23,7 @@ from enum import IntEnum
 
 from .lean_typing import NamedTuple
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
 """Largest payload. The largest control frame is a summary that names 256 inputs of 256
@@ -40,6 +45,9 @@ class Kind(IntEnum):
     RUN = 4
     SOURCE = 5
     PRELOAD = 6
+    TOOLS = 7
+    RESULT = 8
+    RESUME = 9
     HELLO = 16
     STDOUT = 17
     STDERR = 18
@@ -48,6 +56,8 @@ class Kind(IntEnum):
     SUMMARY = 21
     REFUSED = 22
     PRELOADED = 23
+    CALL = 24
+    WAITING = 25
 
 
 class Frame(NamedTuple):

@@ -15,7 +15,7 @@ class Incoming:
     """Frames read from a descriptor."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._decoder = FrameDecoder()
         self._frames: list[Frame] = []
 
@@ -25,7 +25,7 @@ class Incoming:
         Also of frames that came together with an earlier one: a descriptor alone would not
         tell of them.
         """
-        return bool(self._frames or select.select([self._descriptor], [], [], 0)[0])
+        return bool(self._frames or select.select([self.descriptor], [], [], 0)[0])
 
     def next(self) -> Frame:
         """Return the next frame, whenever it comes.
@@ -35,7 +35,7 @@ class Incoming:
             FrameError: What came is none.
         """
         while not self._frames:
-            data = os.read(self._descriptor, CHUNK_BYTES)
+            data = os.read(self.descriptor, CHUNK_BYTES)
             if not data:
                 raise HostGoneError
             self._frames.extend(self._decoder.feed(data))

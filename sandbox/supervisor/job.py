@@ -36,6 +36,9 @@ class Job(NamedTuple):
     language: str
     args: tuple[str, ...]
     limits: Limits
+    tools: bytes | None = None
+    """What it can call, as `programmatic.channel.dump_tools` writes it; `None`: it is a plain
+    program."""
 
 
 def parse_job(frame: Frame) -> Job:

@@ -45,6 +45,23 @@ def kill_everything(reap: Callable[[], object], *, but: Spared) -> None:
         time.sleep(PAUSE_S)
 
 
+def anybody_busy(but: int | None) -> bool:
+    """Say whether another process than `but` runs, or waits for a processor or a disk."""
+    try:
+        return any(_is_busy(pid) for pid in _others() if pid != but)
+    except OSError:
+        return False  # A program may forbid us to open files: prlimit(2).
+
+
+def _is_busy(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat", "rb") as file:
+                if file.read().rpartition(b") ")[2][:1] in b"RD":
+                    return True
+    return False
+
+
 def _ended_singly(reap: Callable[[], object], but: Spared) -> bool:
     """End the one process that is left, if it is no more than one; return whether none runs.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from . import last_word
 from .frames import CHUNK_BYTES, Kind
-from .incoming import HostGoneError
+from .incoming import HostGoneError, Incoming
 from .job import Job
 from .lean_typing import NamedTuple
 from .memory import count_oom_kills
@@ -25,8 +25,9 @@ class Ended(NamedTuple):
     exit_code: int | None
     signal: str | None
     stopped: str | None
-    """`time`, `stdout` or `memory`, where a limit ended it."""
+    """`time`, `stdout`, `memory`, `calls` or `call_bytes`, where a limit ended it."""
     wall_time_ms: int
+    """Less the time in which it was held."""
     stderr_cut: bool
 
 
@@ -98,17 +99,18 @@ class Program:
         """Negative where a signal ended it."""
         self._oom_kills = count_oom_kills()
         self._started = time.monotonic()
-        standby.release(Order(job.language, path, job.args, self._limits.open_files))
+        tools = None if job.tools is None else job.tools.decode()
+        standby.release(Order(job.language, path, job.args, self._limits.open_files, tools))
 
-    def wait(self, *, host: int) -> Ended:
+    def wait(self, *, host: Incoming) -> Ended:
         """Watch until the program ends or a limit ends it; afterwards nothing is alive.
 
         The program's own end is the end of the run: children that it leaves behind, even
         those that hold its output open, are killed and do not delay the answer.
 
         Args:
-            host: The descriptor that the executor speaks on. It has nothing to say during
-                a run, so whatever makes it readable is its end.
+            host: What the executor says. It has nothing to say while a program runs, so
+                whatever makes it readable then is its end.
 
         Raises:
             HostGoneError: The executor is gone.
@@ -122,7 +124,7 @@ class Program:
             stopped = "stdout"
         elif stopped is None and self._ran_out_of_memory():
             stopped = "memory"
-        killed_by_us = stopped in {"time", "stdout"}
+        killed_by_us = stopped not in {None, "memory"}
         code = self._exit_code
         number = signal.SIGKILL if killed_by_us else -code if code and code < 0 else None
         return Ended(
@@ -133,26 +135,35 @@ class Program:
             stderr_cut=self._stderr.exceeded,
         )
 
-    def _watch(self, host: int) -> str | None:
-        deadline = self._started + self._limits.wall_time_s
-        streams = {stream.descriptor: stream for stream in (self._stdout, self._stderr)}
+    def _watch(self, host: Incoming) -> str | None:
+        streams = self._streams()
         while True:
-            left = deadline - time.monotonic()
+            left = self._left_s()
             if left <= 0:
                 return "time"
-            ready, _, _ = select.select([self._wakeup, host, *streams], [], [], left)
-            for descriptor in ready:
-                if descriptor == host:
-                    raise HostGoneError
-                if descriptor == self._wakeup:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(self._wakeup, 4096)
-                elif not streams[descriptor].pump():
-                    del streams[descriptor]
+            ready, _, _ = select.select([self._wakeup, host.descriptor, *streams], [], [], left)
+            self._attend(ready, host, streams)
             if self._stdout.exceeded:
                 return "stdout"
             if self._reap() or self._has_spoken():
                 return None
+
+    def _streams(self) -> dict[int, _Stream]:
+        return {stream.descriptor: stream for stream in (self._stdout, self._stderr)}
+
+    def _left_s(self) -> float:
+        return self._started + self._limits.wall_time_s - time.monotonic()
+
+    def _attend(self, ready: list[int], host: Incoming, streams: dict[int, _Stream]) -> None:
+        """Do what these descriptors are ready for; take a stream at its end from `streams`."""
+        for descriptor in ready:
+            if descriptor == host.descriptor:
+                raise HostGoneError
+            if descriptor == self._wakeup:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wakeup, 4096)
+            elif descriptor in streams and not streams[descriptor].pump():
+                del streams[descriptor]
 
     def _reap(self) -> bool:
         """Collect whoever has died; return whether the program is among them."""

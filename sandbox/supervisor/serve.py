@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Generator
+from functools import partial
 
 from . import child
 from .frames import (
@@ -24,12 +25,15 @@ from .imports import wants_libraries
 from .incoming import HostGoneError, Incoming
 from .job import Job, parse_job
 from .languages import LANGUAGES
-from .lean_typing import NamedTuple, NoReturn
+from .lean_typing import TYPE_CHECKING, NamedTuple, NoReturn
 from .preload import LIBRARIES, SMALL_MODULES, preload_until_needed
 from .program import Program
 from .skips import SkipReason
 from .standby import Standby
 from .workspace import Collection, InputFile, Workspace
+
+if TYPE_CHECKING:
+    from .programmatic.calls import ToolCalls
 
 STDIN = 0
 STDOUT = 1
@@ -56,7 +60,7 @@ def main() -> NoReturn:
         small, full, first = _stand_by(incoming)
         delivery = _receive(first, incoming, workspace)
         if delivery.refusal is None:
-            _serve(delivery, workspace, small, full)
+            _serve(delivery, workspace, incoming, small, full)
         else:
             send(Kind.REFUSED, {"reason": delivery.refusal})
     except (HostGoneError, BrokenPipeError):
@@ -90,27 +94,42 @@ def _stand_by(incoming: Incoming) -> tuple[Standby, Standby | None, Frame]:
 
 
 def _serve(
-    delivery: _Delivery, workspace: Workspace, small: Standby, full: Standby | None
+    delivery: _Delivery,
+    workspace: Workspace,
+    incoming: Incoming,
+    small: Standby,
+    full: Standby | None,
 ) -> None:
     language = LANGUAGES[delivery.job.language]
     try:
         path = workspace.write_entry(language.entry_file, delivery.source)
+        calls = _listen(delivery.job)
     except OSError as fault:
         send(Kind.REFUSED, {"reason": fault.strerror or "the program cannot be written"})
         return
     standby, other = small, full
     if full is not None and language.command is None and wants_libraries(delivery.source):
         standby, other = full, small
-    program = Program(
-        delivery.job,
-        path,
-        send_bytes,
-        standby=standby,
-        bystander=None if other is None else other.pid,
-    )
-    ended = program.wait(host=STDIN)
+    bystander = None if other is None else other.pid
+    if calls is None:
+        make = Program
+    else:
+        from .programmatic.program import ToolProgram  # noqa: PLC0415 - few programs need it
+
+        make = partial(ToolProgram, calls=calls)
+    program = make(delivery.job, path, send_bytes, standby=standby, bystander=bystander)
+    ended = program.wait(host=incoming)
     send(Kind.ENDED, ended._asdict())
     _report(workspace, workspace.collect(delivery.job.limits))
+
+
+def _listen(job: Job) -> "ToolCalls | None":
+    """Make the line for calls, if it is a program that may call tools. No other has one."""
+    if job.tools is None:
+        return None
+    from .programmatic.calls import ToolCalls  # noqa: PLC0415 - few programs need it
+
+    return ToolCalls(_write)
 
 
 def _report(workspace: Workspace, collection: Collection) -> None:
@@ -143,18 +162,21 @@ def _receive(first: Frame, incoming: Incoming, workspace: Workspace) -> _Deliver
     if first.kind is not Kind.JOB:
         raise FrameError(f"{first.kind.name} where JOB belongs")
     job = parse_job(first)
-    source = bytearray()
+    source, tools = bytearray(), bytearray()
     inputs = _Inputs(workspace)
     for frame in incoming:
         match frame.kind:
             case Kind.SOURCE:
                 source += frame.payload
+            case Kind.TOOLS:
+                tools += frame.payload
             case Kind.FILE:
                 inputs.begin(decode_json(frame))
             case Kind.DATA:
                 inputs.write(frame.payload)
             case Kind.RUN:
                 inputs.finish()
+                job = job._replace(tools=bytes(tools) or None)
                 return _Delivery(job, bytes(source), inputs.refusal)
             case _:
                 raise FrameError(f"{frame.kind.name} is out of order")

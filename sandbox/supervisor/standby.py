@@ -29,6 +29,8 @@ class Order(NamedTuple):
     """Of the entry file."""
     args: tuple[str, ...]
     open_files: int
+    tools: str | None = None
+    """What it can call, as JSON; `None`: it is a plain program."""
 
 
 class Standby:
@@ -106,6 +108,8 @@ def _become_program(
         child.let_go(confined)
         most = min(order.open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        if order.tools is not None:
+            _become_programmatic(order, last_word)
         language = LANGUAGES[order.language]
         if language.command is None:
             child.run_python(order.path, order.args, last_word)
@@ -113,6 +117,19 @@ def _become_program(
     except BaseException as fault:  # noqa: BLE001 - never back into the supervisor
         os.write(2, f"[sandbox] the program could not be started: {fault!r}\n".encode())
         os._exit(126)
+
+
+def _become_programmatic(order: Order, last_word: LastWord) -> NoReturn:
+    """Become a program that may call tools: few are, so its code is not loaded before."""
+    from .programmatic import bash_program, python_program  # noqa: PLC0415 - as said
+    from .programmatic.channel import parse_tools  # noqa: PLC0415
+    from .programmatic.line import Line  # noqa: PLC0415
+
+    line, tools = Line(), parse_tools((order.tools or "").encode())
+    if LANGUAGES[order.language].command is None:
+        execution = python_program.execution(line, tools)
+        child.run_python(order.path, order.args, last_word, execution)
+    bash_program.run(order.path, order.args, line, tools)
 
 
 def _readable(descriptor: int) -> bool:
@@ -125,5 +142,5 @@ def _wait_for_order(orders: int) -> Order:
         text += piece
     if not text:
         os._exit(0)  # The supervisor has ended: there is no program.
-    language, path, args, open_files = json.loads(text)
-    return Order(language, path, tuple(args), open_files)
+    language, path, args, open_files, tools = json.loads(text)
+    return Order(language, path, tuple(args), open_files, tools)

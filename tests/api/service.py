@@ -16,9 +16,12 @@ from typing_extensions import override
 
 from api.app import create_app
 from api.dispatch import Dispatcher, Readiness
+from api.programmatic_rounds import Rounds
+from api.programmatic_store import ExecutionStore
 from api.rate_limits import RateLimits
 from api.settings import ApiSettings
 from executor.messages import ExecutorStatus, Finished, RunReport, RunRequest
+from executor.tool_messages import RoundRequest
 from storage.errors import StorageUnavailableError
 from storage.memory import MemoryObjectStore
 from storage.ports import ObjectStore, OpenedObject, StoredObject
@@ -80,6 +83,31 @@ class FakeDispatcher(Dispatcher):
         """The only run there was."""
         assert len(self.requests) == 1
         return self.requests[0]
+
+
+class FakeRounds(Rounds):
+    """Programs that wait, and go on as the test says."""
+
+    def __init__(self) -> None:
+        self.requests: list[RoundRequest] = []
+        self.ended: list[str] = []
+        self.outcome: Callable[[RoundRequest], Any] = lambda _: DONE
+        """Returns a result, raises, or returns an event to wait for."""
+
+    @override
+    async def carry_on(
+        self, request: RoundRequest, *, executor: str, held_at: float
+    ) -> RunReport:
+        self.requests.append(request)
+        result = self.outcome(request)
+        if isinstance(result, asyncio.Event):
+            await result.wait()
+            result = DONE
+        return RunReport(run_id=request.run_id, result=result)
+
+    @override
+    async def end(self, run_id: str) -> None:
+        self.ended.append(run_id)
 
 
 class FailingStore(ObjectStore):
@@ -176,6 +204,8 @@ class Service:
     sessions: Sessions
     dispatcher: FakeDispatcher
     clock: Clock
+    rounds: FakeRounds
+    executions: ExecutionStore
 
     async def store_file(
         self,
@@ -217,11 +247,31 @@ def make_settings(**more: Any) -> ApiSettings:
     )
 
 
+NOWHERE = "redis://127.0.0.1:1/0"
+"""A result store that does not answer."""
+
+
+def make_app(settings: ApiSettings, store: ObjectStore, sessions: Sessions) -> Litestar:
+    """The app alone, for tests of what it does with files."""
+    return create_app(
+        settings,
+        store=store,
+        sessions=sessions,
+        dispatcher=FakeDispatcher(),
+        rounds=FakeRounds(),
+        executions=ExecutionStore(NOWHERE),
+    )
+
+
 def make_service(
-    settings: ApiSettings | None = None, *, rate_limits: RateLimits | None = None
+    settings: ApiSettings | None = None,
+    *,
+    rate_limits: RateLimits | None = None,
+    result_url: str = NOWHERE,
 ) -> Service:
     settings = settings or make_settings()
     store, dispatcher, clock = FailingStore(), FakeDispatcher(), Clock()
+    rounds, executions = FakeRounds(), ExecutionStore(result_url)
     sessions = Sessions(store, max_age=settings.session_max_age, clock=clock)
     return Service(
         create_app(
@@ -229,12 +279,16 @@ def make_service(
             store=store,
             sessions=sessions,
             dispatcher=dispatcher,
+            rounds=rounds,
+            executions=executions,
             rate_limits=rate_limits,
         ),
         store,
         sessions,
         dispatcher,
         clock,
+        rounds,
+        executions,
     )
 
 
@@ -276,7 +330,9 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b0undary"}
 class Connection:
     """One raw ASGI request, so that a test can leave in its middle or watch its memory."""
 
-    def __init__(self, app: ASGIApp, method: str, path: str, **headers: str) -> None:
+    def __init__(
+        self, app: ASGIApp, method: str, path: str, *, key: str = KEY, **headers: str
+    ) -> None:
         self._app = app
         self._scope: Any = {
             "type": "http",
@@ -292,7 +348,7 @@ class Connection:
             "server": ("127.0.0.1", 8095),
             "headers": [
                 (b"host", b"localhost"),
-                (b"x-api-key", KEY.encode()),
+                (b"x-api-key", key.encode()),
                 *(
                     (name.replace("_", "-").encode(), value.encode())
                     for name, value in headers.items()

@@ -25,6 +25,8 @@ class TestDescription:
 
         assert operations == {
             ("/exec", "post"),
+            ("/exec/programmatic", "post"),
+            ("/exec/programmatic/cancel", "post"),
             ("/upload", "post"),
             ("/upload/batch", "post"),
             ("/files/{session_id}", "get"),

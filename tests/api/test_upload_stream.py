@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from api.app import create_app
 from api.multipart_form import FilePart, FormField, form_parts
 from storage.memory import MemoryObjectStore
 from storage.ports import StoredObject
@@ -23,10 +22,10 @@ from tests.api.service import (
     FORM,
     TENANT,
     Connection,
-    FakeDispatcher,
     Service,
     field_part,
     file_part,
+    make_app,
     make_settings,
     multipart,
 )
@@ -64,7 +63,7 @@ class TestMemory:
         settings = make_settings()
         store = ForgetfulStore()
         sessions = Sessions(store, max_age=settings.session_max_age)
-        app = create_app(settings, store=store, sessions=sessions, dispatcher=FakeDispatcher())
+        app = make_app(settings, store, sessions)
         connection = Connection(app, "POST", "/upload", **TYPE)
 
         async def body() -> AsyncIterator[bytes]:
@@ -210,9 +209,7 @@ class TestEnding:
             yield b"x" + TAIL
 
         sessions = Sessions(SlowStore(), max_age=timedelta(hours=1))
-        app = create_app(
-            make_settings(), store=SlowStore(), sessions=sessions, dispatcher=FakeDispatcher()
-        )
+        app = make_app(make_settings(), SlowStore(), sessions)
         connection = Connection(app, "POST", "/upload", **TYPE)
         await connection.ask(body())
 

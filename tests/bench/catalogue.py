@@ -11,6 +11,7 @@ from tests.bench import (
     case_fair,
     case_load,
     case_memory,
+    case_programmatic,
     case_scale,
     case_single,
     case_waiting,
@@ -19,6 +20,7 @@ from tests.bench.cases import Case
 
 CASES: tuple[Case, ...] = (
     *case_single.CASES,
+    *case_programmatic.CASES,
     *case_csv.CASES,
     *case_big_file.CASES,
     *case_load.CASES,

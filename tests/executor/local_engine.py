@@ -13,13 +13,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from typing_extensions import override
 
+from executor.calls import CallsPending, ToolCall, ToolResult
 from executor.known_escapes import Part
 from executor.messages import Stopped
 from executor.sandbox import (
@@ -37,10 +38,20 @@ from executor.sandbox import (
 )
 from sandbox.supervisor.job import Limits
 from sandbox.supervisor.languages import LANGUAGES
+from sandbox.supervisor.programmatic.channel import Tool
 from sandbox.supervisor.scan import Output
 from sandbox.supervisor.workspace import Workspace
 
 PIECE_BYTES = 64 * 1024
+_ENDED = Execution(
+    exit_code=0,
+    signal=None,
+    stopped=None,
+    wall_time_ms=1,
+    stdout=b"",
+    stderr=b"",
+    stderr_cut=False,
+)
 CAPACITY_BYTES = 100 * 1024 * 1024
 
 
@@ -58,6 +69,7 @@ class LocalSandbox(Sandbox):
         self.grown_to: int | None = None
         """What `grow` was told; processes of this machine have all of its memory anyway."""
         self.dead = False
+        self.frozen = False
         self.destroyed = False
         self.preloading = asyncio.Event()
         """Set while it preloads, and from then on."""
@@ -65,6 +77,8 @@ class LocalSandbox(Sandbox):
         """Cleared, it does not come to the end of that."""
         self.may_preload.set()
         self._preloaded = False
+        self.answered: list[tuple[ToolResult, ...]] = []
+        """What a program with tools was given, round by round."""
         self.breaks_in: str | None = None
         """The method in which it is going to break: `preload`, `prepare`, `grow`, `put`, `run`
         or `outputs`."""
@@ -126,6 +140,42 @@ class LocalSandbox(Sandbox):
         path = self._workspace.write_entry(language.entry_file, self._program.source)
         command = (*language.commands(path), (sys.executable, path))[0]
         return await _execute((*command, *self._program.args), self._root, self._limits)
+
+    @override
+    async def begin(self) -> Execution | CallsPending:
+        return self._next_round()
+
+    @override
+    async def answer(self, results: Sequence[ToolResult]) -> Execution | CallsPending:
+        self._check("answer", SandboxLostError)
+        if self.frozen:
+            raise RuntimeError("what is frozen does not answer")
+        self.answered.append(tuple(results))
+        return self._next_round()
+
+    def _next_round(self) -> Execution | CallsPending:
+        """Wait for one call after the other, as many as the source says, and end.
+
+        No program of this engine has a line to call over; the supervisor's own tests have.
+        """
+        assert self._program is not None
+        rounds = int(self._program.source)
+        number = len(self.answered) + 1
+        if number > rounds:
+            return _ENDED
+        tool = (self._program.tools or (Tool("none"),))[0].name
+        calls = (ToolCall(number=number, tool=tool, input=b"{}"),)
+        return CallsPending(calls=calls, stdout=b"", stderr=b"")
+
+    @override
+    async def freeze(self) -> None:
+        self._check("freeze", SandboxUnavailableError)
+        self.frozen = True
+
+    @override
+    async def thaw(self) -> None:
+        self._check("thaw", SandboxUnavailableError)
+        self.frozen = False
 
     @override
     async def outputs(self) -> AsyncIterator[OutputFile]:

@@ -122,11 +122,13 @@ class Rig:
         self.stream = MemoryStream()
         self.oom_killed: bool | SandboxUnavailableError = False
         self.destroyed = 0
+        self.is_frozen = False
         self.grown_to: int | None = None
         self.sandbox = SupervisedSandbox(
             "box",
             FrameStream(self.stream, stall_timeout_s=STALL_TIMEOUT_S),
             grow=self._grow,
+            freezer=self,
             was_killed_for_memory=self._was_killed_for_memory,
             destroy=self._destroy,
         )
@@ -139,11 +141,19 @@ class Rig:
     async def _grow(self, memory_bytes: int) -> None:
         self.grown_to = memory_bytes
 
+    async def freeze(self) -> None:
+        self.is_frozen = True
+
+    async def thaw(self) -> None:
+        self.is_frozen = False
+
     async def _destroy(self) -> None:
         self.destroyed += 1
 
-    async def prepared(self, limits: RunLimits = LIMITS) -> SupervisedSandbox:
-        await self.sandbox.prepare(PYTHON, limits)
+    async def prepared(
+        self, limits: RunLimits = LIMITS, program: Program = PYTHON
+    ) -> SupervisedSandbox:
+        await self.sandbox.prepare(program, limits)
         return self.sandbox
 
     async def after_run(self, *said: bytes, limits: RunLimits = LIMITS) -> SupervisedSandbox:

@@ -69,7 +69,7 @@ HOSTILE_NAMES = {
 
 class TestHello:
     def test_our_protocol_is_recognised(self) -> None:
-        assert hello({"protocol": 2}).protocol == 2
+        assert hello({"protocol": 3}).protocol == 3
 
     @pytest.mark.parametrize(
         "payload",
@@ -77,8 +77,8 @@ class TestHello:
             {},
             {"protocol": 1},
             {"protocol": 0},
-            {"protocol": 3},
-            {"protocol": "2"},
+            {"protocol": 2},
+            {"protocol": "3"},
             {"protocol": None},
             [],
             "hello",
@@ -87,7 +87,7 @@ class TestHello:
         ids=str,
     )
     def test_any_other_is_refused(self, payload: object) -> None:
-        with pytest.raises(SandboxLostError, match="HELLO is not of protocol 2"):
+        with pytest.raises(SandboxLostError, match="HELLO is not of protocol 3"):
             hello(payload)
 
 

@@ -42,6 +42,8 @@ def test_the_default_assets_are_the_repositorys() -> None:
         ("SANDBOX_POOL_SIZE", "0", 0),
         ("SANDBOX_POOL_MAX", "200", 200),
         ("EXECUTOR_CONCURRENCY", "7", 7),
+        ("PROGRAMMATIC_MAX_WAITING", "3", 3),
+        ("PROGRAMMATIC_MAX_WAITING_PER_TENANT", "2", 2),
         ("CODE_EXEC_TIMEOUT", "1.5", 1.5),
         ("CPU_LIMIT", "2", 2),
         ("MEMORY_LIMIT", "1073741824", 1024 * MIB),

@@ -232,6 +232,8 @@ class TestRunning:
             Stopped.TIME: "time",
             Stopped.STDOUT: "stdout",
             Stopped.MEMORY: "memory",
+            Stopped.CALLS: "calls",
+            Stopped.CALL_BYTES: "call_bytes",
         }
         sandbox = await rig.prepared()
         rig.stream.says(ended(exit_code=None, signal="SIGKILL", stopped=words[stopped]))

@@ -197,6 +197,12 @@ class RunningService:
             found = engine.api.containers(all=ended, quiet=True, filters={"label": self._label})
         return {container["Id"] for container in found}
 
+    def states(self) -> set[str]:
+        """Return what our containers do: `running`, `paused`."""
+        with closing(connect()) as engine:
+            found = engine.api.containers(all=True, filters={"label": self._label})
+        return {container["State"] for container in found}
+
     @property
     def _label(self) -> str:
         """What is on everything of ours that the engine has."""

@@ -17,6 +17,7 @@ const main = load.resolve(`agents-${version}`);
 // The client's own, so that its checks of classes hold.
 const fromClient = createRequire(main);
 const { AIMessage } = fromClient('@langchain/core/messages');
+const { tool: makeTool } = fromClient('@langchain/core/tools');
 
 // 2.4.46 has it, and uses it, but does not export it.
 const { ToolNode } = agents.ToolNode ? agents : load(path.join(path.dirname(main), 'tools/ToolNode.cjs'));
@@ -24,6 +25,8 @@ const { ToolNode } = agents.ToolNode ? agents : load(path.join(path.dirname(main
 const CREATE = {
   code: agents.createCodeExecutionTool,
   bash: agents.createBashExecutionTool,
+  programmatic: agents.createProgrammaticToolCallingTool,
+  bash_programmatic: agents.createBashProgrammaticToolCallingTool,
 };
 const conversations = new Map();
 let calls = 0;
@@ -41,7 +44,44 @@ function shown(message) {
   return { content: message.content, artifact: message.artifact ?? null };
 }
 
+// What a program can call. `rename` is another name for the first.
+function toolsOf(rename) {
+  const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+  const weather = async ({ city }) => JSON.stringify({ city, temp: 14 });
+  const bad = async () => {
+    throw new Error('upstream exploded');
+  };
+  return [
+    makeTool(weather, { name: rename ?? 'get-weather', description: 'Weather now', schema }),
+    makeTool(bad, { name: 'bad_tool', description: 'Fails', schema: { ...schema, required: [] } }),
+  ];
+}
+
 const OPERATIONS = {
+  // One program that calls tools, aborted after a while if that is asked for.
+  async program({ tool, options, args, rename, abort_after_ms: abortAfterMs }) {
+    const made = create(tool, options);
+    const tools = toolsOf(rename);
+    const toolMap = new Map(tools.map((each) => [each.name, each]));
+    const toolDefs = tools.map(({ name, description, schema }) => ({
+      name,
+      description,
+      parameters: schema,
+    }));
+    calls += 1;
+    const id = `call_${calls}`;
+    const call = { type: 'tool_call', id, name: made.name, args, toolMap, toolDefs };
+    const abort = new AbortController();
+    if (abortAfterMs) setTimeout(() => abort.abort(), abortAfterMs);
+    return shown(await made.invoke(call, abortAfterMs ? { signal: abort.signal } : undefined));
+  },
+
+  identifier({ language, name }) {
+    return language === 'bash'
+      ? agents.normalizeToBashIdentifier(name)
+      : agents.normalizeToPythonIdentifier(name);
+  },
+
   // One call of a tool, with what LibreChat adds to it in `extra`.
   async call({ tool, options, args, extra = {} }) {
     const made = create(tool, options);
