@@ -4,6 +4,7 @@ Its image store is empty, and the sandbox image has 4 GB. So a small image is cu
 the supervisor, Python's own library and bash, 60 MB, which takes a few seconds.
 """
 
+import ctypes
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from infra.local.engine import connect, find_program
 from tests.live.running_service import eventually
 
 START_TIMEOUT_S = 60
-START_ATTEMPTS = 4
 STOP_TIMEOUT_S = 40
+PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 
 CUT_OUT = r"""
 set -e
@@ -60,21 +61,14 @@ class OwnEngine:
         return f"unix://{self._folder / 'docker.sock'}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers.
-
-        As an init system would, again where it gives up: for a while after it was killed, its
-        containerd may be neither alive nor gone ("timeout waiting for containerd to start").
-        """
-        for _ in range(START_ATTEMPTS):
-            self._launch()
-            eventually(
-                lambda: self._has_ended() or self._answers(),
-                "the second engine answers",
-                timeout_s=START_TIMEOUT_S,
-            )
-            if not self._has_ended():
-                return
-        raise AssertionError((self._folder / "log").read_text()[-2000:])
+        """Start it, and wait until it answers."""
+        self._launch()
+        eventually(
+            lambda: self._has_ended() or self._answers(),
+            "the second engine answers",
+            timeout_s=START_TIMEOUT_S,
+        )
+        assert not self._has_ended(), (self._folder / "log").read_text()[-2000:]
 
     def _has_ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
@@ -100,10 +94,13 @@ class OwnEngine:
             )
 
     def end(self, number: signal.Signals) -> None:
-        """Send it a signal, and wait for its end."""
+        """Send it a signal, and wait for its end, and for that of its containerd."""
         assert self._process is not None
+        containerd = int((self._folder / "exec/containerd/containerd.pid").read_text())
         self._process.send_signal(number)
         self._process.wait(STOP_TIMEOUT_S)
+        with suppress(ChildProcessError):  # The engine itself has waited for it.
+            os.waitpid(containerd, 0)
 
     def import_small_image(self) -> str:
         """Give it a small sandbox image; return the name."""
@@ -167,8 +164,24 @@ def own_engine() -> Generator[OwnEngine, None, None]:
     # Not pytest's folder: the path of a socket has at most 108 bytes.
     engine = OwnEngine(Path(tempfile.mkdtemp(prefix="engine-")))
     try:
-        engine.start()
-        engine.import_small_image()
-        yield engine
+        with orphans_are_ours():
+            engine.start()
+            engine.import_small_image()
+            yield engine
     finally:
         engine.put_away()
+
+
+@contextmanager
+def orphans_are_ours() -> Generator[None, None, None]:
+    """Take in, as an init system would, what a killed process leaves behind, to wait for it.
+
+    A containerd that nobody has waited for is a zombie, which dockerd takes for one that lives:
+    "timeout waiting for containerd to start". Where PID 1 is no init, that never ends.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    try:
+        yield
+    finally:
+        assert libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0

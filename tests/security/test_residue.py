@@ -9,8 +9,10 @@ from tests.security.residue import look
 pytestmark = [pytest.mark.docker, pytest.mark.runsc]
 
 LEAVE = """
-import atexit, builtins, json, os, signal, subprocess, sys, threading, time
+import atexit, builtins, json, os, signal, subprocess, sys, threading, time, warnings
 import ctypes, numpy
+
+warnings.simplefilter('ignore')  # numpy may have threads at the fork.
 
 for folder in ('/tmp', '/dev/shm', '/var/tmp', '/run', '/mnt/data', '/mnt/data/.config'):
     for name in ('leaked', '.leaked', 'sitecustomize.py', 'leaked.pth'):

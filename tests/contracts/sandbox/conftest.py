@@ -38,7 +38,9 @@ def shipped_assets() -> AssetArchive:
     return pack(ExecutorSettings.model_fields["shared_assets_path"].default)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: anyio then calls every later test an asynchronous one, and
+# `anyio.run` is refused in it.
+@pytest.fixture(scope="package")
 async def docker_engine(anyio_backend: str) -> AsyncGenerator[DockerEngine]:
     assert anyio_backend == "asyncio"
     owner = f"contract-{secrets.token_hex(4)}"
@@ -50,7 +52,7 @@ async def docker_engine(anyio_backend: str) -> AsyncGenerator[DockerEngine]:
     assert left == set()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def oci_engine(anyio_backend: str) -> AsyncGenerator[OciEngine]:
     assert anyio_backend == "asyncio"
     owner = f"contract-{secrets.token_hex(4)}"
@@ -63,13 +65,13 @@ async def oci_engine(anyio_backend: str) -> AsyncGenerator[OciEngine]:
     assert left == set()
 
 
-@pytest.fixture(scope="session", params=["docker", "oci"])
+@pytest.fixture(scope="package", params=["docker", "oci"])
 def real_engine(request: pytest.FixtureRequest) -> DockerEngine | OciEngine:
     """Each engine whose sandboxes hold strangers' programs."""
     return request.getfixturevalue(f"{request.param}_engine")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def pool(real_engine: DockerEngine | OciEngine) -> AsyncGenerator[WarmPool]:
     async with WarmPool(real_engine, size=WAITING_SANDBOXES) as pool:
         yield pool

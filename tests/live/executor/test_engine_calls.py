@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections import Counter
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -63,6 +64,9 @@ async def test_a_pool_adds_none(engine: DockerEngine, proxy: EngineProxy) -> Non
             await bash(sandbox, "echo hello")
             pool.retire(sandbox)
 
-    created = proxy.calls.count(ONE_LIFE[0])
+    made = Counter(proxy.calls)
+    created = made[ONE_LIFE[0]]
     assert created >= 3
-    assert sorted(proxy.calls) == sorted(ONE_LIFE * created)
+    # The pool's end may come between the creation of a sandbox and its start.
+    assert made <= Counter(ONE_LIFE * created)
+    assert made["DELETE /containers"] == created
