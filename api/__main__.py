@@ -15,14 +15,18 @@ from api.app import create_app
 from api.bucket_setup import make_bucket_ready
 from api.celery_dispatch import connected_dispatcher
 from api.connection import LimitedConnection
+from api.observed_app import ObservedApp
 from api.programmatic_store import connected_execution_store
 from api.rate_limits import RateLimits
 from api.rate_store import connected_rate_store
 from api.settings import ApiSettings
 from api.stopping import UntilStopped
 from storage.configuration import ConfigurationError, load_settings, unknown_variables
+from storage.observed import ObservedObjectStore
 from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions
+from telemetry.logs import set_up_logs
+from telemetry.traces import TracesError, set_up_traces, storage_span
 
 logger = logging.getLogger(__name__)
 
@@ -42,17 +46,19 @@ def main() -> int:
     """Serve until told to stop; return the exit code."""
     try:
         settings = load_settings(ApiSettings)
-    except ConfigurationError as fault:
+        end_traces = set_up_traces(
+            settings.otel_exporter_otlp_endpoint, service="code-command-api"
+        )
+    except (ConfigurationError, TracesError) as fault:
         print(fault, file=sys.stderr)  # noqa: T201 - the log is not set up yet
         return 2
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logs(settings.log_level, settings.log_format)
     for variable in unknown_variables():
         logger.warning("%s", variable)
     _allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
+    end_traces()
     return 0
 
 
@@ -67,7 +73,7 @@ def _allow_many_connections() -> None:
 
 async def serve(settings: ApiSettings) -> None:
     """Build the real parts and serve. Starts, and goes on, whichever of them is down."""
-    store = S3ObjectStore(settings)
+    store = ObservedObjectStore(S3ObjectStore(settings), around=storage_span)
     async with (
         connected_dispatcher(
             broker_url=settings.broker_url.get_secret_value(),
@@ -87,6 +93,7 @@ async def serve(settings: ApiSettings) -> None:
             rounds=dispatcher.rounds,
             executions=executions,
             rate_limits=RateLimits(settings.rates, rate_store),
+            storage_errors=store.errors,
         )
         # Uvicorn stops on these, and raises them again when it has: that must not kill what
         # is still to be put away here.
@@ -116,7 +123,7 @@ def make_server(app: Litestar, settings: ApiSettings) -> uvicorn.Server:
     """Configure the server; nothing listens yet."""
     server = uvicorn.Server(
         uvicorn.Config(
-            UntilStopped(app, is_stopping=lambda: server.should_exit),
+            ObservedApp(UntilStopped(app, is_stopping=lambda: server.should_exit)),
             host=settings.code_host,
             port=settings.code_port,
             http=LimitedConnection,

@@ -1,5 +1,6 @@
 """Assembles the application from what it is given."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Litestar, Request, Router
@@ -8,6 +9,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.plugins.pydantic import PydanticPlugin
 
+from api.audit import AuditLog
 from api.auth import Authenticator, require_key
 from api.caller import Caller
 from api.controllers.execution import Execution, ExecutionController
@@ -20,6 +22,7 @@ from api.dispatch import Dispatcher
 from api.error_handlers import EXCEPTION_HANDLERS
 from api.health import HealthCheck
 from api.metrics import Metrics, metrics_route
+from api.observed_runs import ObservedDispatcher, ObservedRounds, RunWatchers
 from api.profile import name_profile, require_profile
 from api.programmatic import Programmatic
 from api.programmatic_rounds import Rounds
@@ -48,17 +51,19 @@ def create_app(  # noqa: PLR0913 - what it is made of
     rounds: Rounds,
     executions: ExecutionStore,
     rate_limits: RateLimits | None = None,
+    storage_errors: Mapping[str, int] = {},
 ) -> Litestar:
     """Build the app. Takes ports, so that a test can pass its own.
 
     Every route is served at `/` and at `/v1`; Litestar itself takes repeated and trailing
     slashes for one (librechat-contract 7.3 and trap 46). Requests are counted where
-    `rate_limits` are given.
+    `rate_limits` are given. What `storage_errors` counts is shown among the figures.
     """
     health = HealthCheck(store, dispatcher)
-    metrics = None if settings.metrics == "off" else Metrics()
-    if metrics is not None:
-        dispatcher = metrics.measured(dispatcher)
+    metrics = _metrics(settings, sessions, storage_errors)
+    audit = _audit_log(settings, metrics)
+    watchers = RunWatchers(metrics=metrics, audit=audit)
+    dispatcher = ObservedDispatcher(dispatcher, watchers)
     given: dict[str, Any] = {
         "settings": settings,
         "sessions": sessions,
@@ -66,7 +71,10 @@ def create_app(  # noqa: PLR0913 - what it is made of
             sessions=sessions, dispatcher=dispatcher, timeout_s=settings.run_timeout_s
         ),
         "programmatic": Programmatic(
-            store=executions, rounds=rounds, timeout_s=settings.run_timeout_s
+            store=executions,
+            rounds=ObservedRounds(rounds, watchers),
+            timeout_s=settings.run_timeout_s,
+            audit=audit,
         ),
         "health": health,
     }
@@ -74,7 +82,7 @@ def create_app(  # noqa: PLR0913 - what it is made of
         route_handlers=[
             Router("/", route_handlers=list(CONTROLLERS)),
             Router("/v1", route_handlers=list(CONTROLLERS), include_in_schema=False),
-            *([metrics_route(metrics, dispatcher, access=settings.metrics)] if metrics else []),
+            *([metrics_route(metrics, health, access=settings.metrics)] if metrics else []),
         ],
         dependencies={
             "caller": Provide(_provide_caller),
@@ -82,13 +90,33 @@ def create_app(  # noqa: PLR0913 - what it is made of
         },
         guards=[start_clock, require_key, require_profile, require_rate],
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[name_profile, name_rate, *_step_tellers(settings, metrics)],
+        before_send=[
+            name_profile,
+            name_rate,
+            *_step_tellers(settings, metrics),
+            *([] if metrics is None else [metrics.count_answer]),
+        ],
         cors_config=CORSConfig(allow_origins=settings.allowed_origins),
         openapi_config=openapi_config(),
         plugins=[PydanticPlugin(exclude_unset=True)],
         state=State({"authenticator": Authenticator(settings), "rate_limits": rate_limits}),
         logging_config=None,
     )
+
+
+def _metrics(
+    settings: ApiSettings, sessions: Sessions, storage_errors: Mapping[str, int]
+) -> Metrics | None:
+    if settings.metrics == "off":
+        return None
+    return Metrics(storage_errors=storage_errors, expired=lambda: sessions.expired_count)
+
+
+def _audit_log(settings: ApiSettings, metrics: Metrics | None) -> AuditLog | None:
+    if settings.audit_log_dir is None:
+        return None
+    failed = None if metrics is None else metrics.audit_failed
+    return AuditLog(settings.audit_log_dir, failed=failed)
 
 
 def _step_tellers(settings: ApiSettings, metrics: Metrics | None) -> list[StepTeller]:

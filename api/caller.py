@@ -20,6 +20,9 @@ class Caller:
     auth_context: str = ""
     """What else is proven: of a token, its `auth_context_hash`; of a key, which one it is. Only
     who proves the same may go on with a program that waits (librechat-contract 4.4)."""
+    tenant_class: str = "key"
+    """What figures tell callers apart by, since they name no tenant: `key`, `local`, `token`,
+    or the plan of a token, where `CODEAPI_PLAN_LIMITS` names it."""
     memory_class: MemoryClass | None = None
     """How much memory this caller's programs get, where the key or the plan says so."""
     rates: Mapping[str, str] = field(default_factory=dict[str, str])

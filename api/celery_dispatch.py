@@ -78,6 +78,8 @@ class CeleryDispatcher(Dispatcher):
             broker_up=self._executors.broker_up and self._results.listening,
             executors=tuple(self._executors.statuses.values()),
             waiting=self._turns.waiting,
+            oldest_wait_s=self._turns.oldest_wait_s,
+            broker_errors=self._executors.errors,
         )
 
     def _require_somebody(self) -> None:

@@ -14,6 +14,10 @@ class ExecutorsUnavailableError(DispatchError):
     """The broker does not answer, or no executor is alive. Safe to retry."""
 
 
+class BrokerUnavailableError(ExecutorsUnavailableError):
+    """The broker does not answer. Safe to retry."""
+
+
 class ExecutorLostError(DispatchError):
     """The executor vanished during the run, twice. Nothing was stored; safe to retry."""
 
@@ -43,6 +47,10 @@ class Readiness:
     executors: tuple[ExecutorStatus, ...]
     waiting: int = 0
     """Runs that wait in this process for their turn."""
+    oldest_wait_s: float = 0.0
+    """How long the first of them has waited."""
+    broker_errors: int = 0
+    """How often it did not answer when it was asked for executors."""
 
 
 @runtime_checkable

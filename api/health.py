@@ -36,6 +36,23 @@ class HealthAnswer(BaseModel):
     parts: HealthParts
 
 
+class ReadyParts(BaseModel):
+    """Each part, and why it is not ready: fixed words, so that nobody learns anything else."""
+
+    storage: State
+    broker: State
+    executors: str = Field(description="`ok`; `some engines are down`; or what is wrong.")
+    sandboxes: str = Field(description="`ok`, or `none waiting`: then runs take longer.")
+    queue: str = Field(description="`ok`, or `runs wait`: more come than executors take.")
+
+
+class ReadyAnswer(BaseModel):
+    """Whether a program can be run, and what stands in its way."""
+
+    status: Literal["ready", "not ready"]
+    checks: ReadyParts
+
+
 class HealthCheck:
     """Asks every part, each within a bounded time."""
 
@@ -48,10 +65,15 @@ class HealthCheck:
 
     async def ask(self) -> HealthAnswer:
         """Say how things are. Never raises, and takes a few seconds at most."""
-        storage, readiness = await asyncio.gather(
-            self._ask_storage(), self._dispatcher.readiness()
-        )
-        return _judge(storage, readiness)
+        return _judge(*await self.look())
+
+    async def ask_all(self) -> ReadyAnswer:
+        """Say of each part how it is. As `ask`."""
+        return _judge_all(*await self.look())
+
+    async def look(self) -> tuple[State, Readiness]:
+        """Return whether storage is up, and what the dispatcher sees. As `ask`."""
+        return await asyncio.gather(self._ask_storage(), self._dispatcher.readiness())
 
     async def _ask_storage(self) -> State:
         async with self._asking:
@@ -82,3 +104,24 @@ def _judge(storage: State, readiness: Readiness) -> HealthAnswer:
     if storage == "down" or not readiness.broker_up or engine != "up":
         return HealthAnswer(status="down", parts=parts)
     return HealthAnswer(status="degraded" if "down" in engines else "ok", parts=parts)
+
+
+def _judge_all(storage: State, readiness: Readiness) -> ReadyAnswer:
+    up = [executor for executor in readiness.executors if executor.engine == "up"]
+    waiting = sum(executor.ready_sandboxes for executor in up)
+    executors = "ok"
+    if not readiness.executors:
+        executors = "none gives a sign of life"
+    elif not up:
+        executors = "no engine answers"
+    elif len(up) < len(readiness.executors):
+        executors = "some engines are down"
+    checks = ReadyParts(
+        storage=storage,
+        broker="up" if readiness.broker_up else "down",
+        executors=executors,
+        sandboxes="ok" if waiting else "none waiting",
+        queue="runs wait" if readiness.waiting else "ok",
+    )
+    is_ready = storage == "up" and readiness.broker_up and bool(up)
+    return ReadyAnswer(status="ready" if is_ready else "not ready", checks=checks)

@@ -54,6 +54,8 @@ class LiveExecutors:
         self._readable_since: float | None = None
         self.statuses: Mapping[str, ExecutorStatus] = {}
         self.broker_up = False
+        self.errors = 0
+        """How often the store or the broker did not answer."""
 
     async def watch(self) -> NoReturn:
         """Look around every few seconds until cancelled."""
@@ -71,6 +73,7 @@ class LiveExecutors:
             if self._ask_broker is not None:
                 await self._ask_broker()
         except (RedisError, OSError, TimeoutError) as fault:
+            self.errors += 1
             if self.broker_up:
                 logger.warning("the broker is down: %s", fault)
             # Nothing is known about the executors now; they are not thereby dead.

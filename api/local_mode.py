@@ -13,7 +13,7 @@ from litestar.datastructures import Headers
 from api.auth_errors import ForeignPageError
 from api.caller import Caller
 
-LOCAL_CALLER = Caller(tenant="local", user="local-test-user")
+LOCAL_CALLER = Caller(tenant="local", user="local-test-user", tenant_class="local")
 
 
 def is_loopback(host: str) -> bool:

@@ -13,6 +13,7 @@ from litestar.status_codes import (
 )
 
 from api import programmatic_answer as answers
+from api.audit import AuditLog
 from api.caller import Caller
 from api.dispatch import (
     DispatchError,
@@ -55,6 +56,7 @@ class Programmatic:
     rounds: Rounds
     timeout_s: float
     """Longest time between a request and its answer."""
+    audit: AuditLog | None = None
 
     async def begun(
         self, caller: Caller, run: RunRequest, result: Finished | Waiting
@@ -108,7 +110,7 @@ class Programmatic:
                 new = _new_results(execution, continuation)
                 if not new:
                     return RoundAnswer(execution.status, execution.answer.encode())
-                return await self._round(token, execution, new, run_id)
+                return await self._round(caller, token, execution, new, run_id)
         except StoreUnavailableError as fault:
             logger.warning("round %s: %s", run_id, fault)
             return _persist_failed("")
@@ -122,7 +124,12 @@ class Programmatic:
         return execution
 
     async def _round(
-        self, token: str, execution: Execution, new: list[GivenResult], run_id: str
+        self,
+        caller: Caller,
+        token: str,
+        execution: Execution,
+        new: list[GivenResult],
+        run_id: str,
     ) -> RoundAnswer:
         request = RoundRequest(
             run_id=run_id,
@@ -130,10 +137,13 @@ class Programmatic:
             results=tuple(each.result for each in new),
             deadline=time.time() + self.timeout_s,
         )
+        working = self.rounds.carry_on(
+            request, executor=execution.executor, held_at=execution.held_at
+        )
+        if self.audit is not None:
+            working = self.audit.watched_round(caller, execution.session_id, request, working)
         try:
-            report = await self.rounds.carry_on(
-                request, executor=execution.executor, held_at=execution.held_at
-            )
+            report = await working
         except ExecutorsUnavailableError:
             return _persist_failed(execution.session_id)
         except ExecutorLostError:

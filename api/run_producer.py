@@ -14,7 +14,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from api.dispatch import ExecutorsUnavailableError
+from api.dispatch import BrokerUnavailableError
 from api.run_queue import NOT_SHOWN
 from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
 from executor.round_queue import declared_round_queue
@@ -43,7 +43,7 @@ class RunProducer:
         """Hand a run over to the broker.
 
         Raises:
-            ExecutorsUnavailableError: The broker does not answer. In rare cases it has the
+            BrokerUnavailableError: The broker does not answer. In rare cases it has the
                 run all the same; an executor drops it once its deadline has passed.
         """
         await self._publish(TASK_NAME, request, QUEUE_NAME)
@@ -71,7 +71,7 @@ class RunProducer:
                 timeout_s=SEND_TIMEOUT_S,
             )
         except _FAULTS as fault:
-            raise ExecutorsUnavailableError("the broker does not answer") from fault
+            raise BrokerUnavailableError("the broker does not answer") from fault
 
     async def cancel(self, run_id: str) -> None:
         """Tell every executor that nobody waits for a run any more. Best effort.

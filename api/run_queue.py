@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from api.dispatch import ExecutorsUnavailableError
+from api.dispatch import BrokerUnavailableError
 from executor.messages import QUEUE_NAME, TASK_NAME, RunRequest
 from executor.round_queue import EXPIRY_S
 from executor.tool_messages import ROUND_TASK_NAME, RoundRequest, round_queue
@@ -66,7 +66,7 @@ class RedisRunQueue:
         """Put a run on the queue.
 
         Raises:
-            ExecutorsUnavailableError: The broker does not answer. In rare cases it has the
+            BrokerUnavailableError: The broker does not answer. In rare cases it has the
                 run all the same; an executor drops it once its deadline has passed.
         """
         try:
@@ -78,7 +78,7 @@ class RedisRunQueue:
                     message = self.message(request)
                 await self._redis.execute_command("LPUSH", QUEUE_NAME, message)
         except _FAULTS as fault:
-            raise ExecutorsUnavailableError("the broker does not answer") from fault
+            raise BrokerUnavailableError("the broker does not answer") from fault
 
     async def _by_brokers_clock(self, request: Request) -> Request:
         """Return `request` with the deadline that executors go by (`executor.broker_clock`)."""
@@ -103,7 +103,7 @@ class RedisRunQueue:
                     pipe.expire(queue, EXPIRY_S)
                     await pipe.execute()
         except _FAULTS as fault:
-            raise ExecutorsUnavailableError("the broker does not answer") from fault
+            raise BrokerUnavailableError("the broker does not answer") from fault
 
     def message(
         self,

@@ -13,6 +13,7 @@ from api.rates import Rate, parse_rate
 from api.token_keys import load_token_keys
 from api.token_settings import TokenSettings
 from api.turns import QueueLimits
+from telemetry.logs import LogFormat
 
 WELL_KNOWN_KEY = "code-command-dev-key"
 """The default of the original product. Everybody knows it, so it opens nothing but
@@ -76,6 +77,12 @@ class ApiSettings(TokenSettings):
     """Whether the answers to runs say what their steps took (`api.server_timing`)."""
     metrics: MetricsAccess = "off"
     """Who may read `/metrics`: nobody, those who have a key, or everybody."""
+    audit_log_dir: Path | None = None
+    """Folder of the audit log (`api.audit`), which is for nobody else; unset: there is none."""
+    otel_exporter_otlp_endpoint: str | None = Field(None, pattern=r"^https?://\S+$")
+    """Where traces go, as OTLP over HTTP; the name is OpenTelemetry's own."""
+    log_format: LogFormat = "auto"
+    """JSON or text; `auto`: text on a terminal."""
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("cors_origins")

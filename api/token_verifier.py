@@ -56,6 +56,7 @@ class TokenVerifier:
             user=_user(claims),
             user_is_proven=True,
             auth_context=f"token:{claims['auth_context_hash']}",
+            tenant_class=self._tenant_class(claims),
             memory_class=plan.memory_class,
             rates=plan.rates,
         )
@@ -109,6 +110,10 @@ class TokenVerifier:
             return tenant
         # It names a folder in the bucket. No two tenants become one: 240 bits of a digest.
         return f"h_{sha256(tenant.encode(errors='surrogatepass')).hexdigest()[:60]}"
+
+    def _tenant_class(self, claims: dict[str, Any]) -> str:
+        plan_id = claims.get("plan_id")
+        return plan_id if isinstance(plan_id, str) and plan_id in self._plans else "token"
 
     def _plan(self, claims: dict[str, Any]) -> Plan:
         plan_id = claims.get("plan_id")

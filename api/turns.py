@@ -56,11 +56,19 @@ class Turns:
         self._order: TurnOrder[_Waiter] = TurnOrder()
         self._window = UNKNOWN_WINDOW
         self._seldom = Seldom()
+        self._waiting_since: dict[_Waiter, float] = {}
+        """Whoever came first is first."""
 
     @property
     def waiting(self) -> int:
         """How many wait for their turn."""
         return self._order.waiting
+
+    @property
+    def oldest_wait_s(self) -> float:
+        """How long whoever came first of them has waited; 0 where nobody waits."""
+        since = next(iter(self._waiting_since.values()), None)
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
     @property
     def out(self) -> int:
@@ -96,11 +104,14 @@ class Turns:
     async def _wait(self, waiter: _Waiter) -> None:
         self._order.wait(waiter)
         self._refuse_excess(waiter)
+        self._waiting_since[waiter] = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._limits.wait_s):
                 await waiter.called
         except TimeoutError:
             raise RunTimedOutError(f"no turn came in {self._limits.wait_s:g} s") from None
+        finally:
+            del self._waiting_since[waiter]
 
     def _refuse_excess(self, newest: _Waiter) -> None:
         """Send one away if too many wait now that `newest` has come."""

@@ -16,6 +16,8 @@ from executor.shared_assets import SharedAssetsError
 from executor.tasks import app, wire
 from executor.tool_messages import round_queue
 from storage.configuration import ConfigurationError, load_settings
+from telemetry.logs import set_up_logs
+from telemetry.traces import TracesError, set_up_traces
 
 SHUTDOWN_GRACE_S = 8.0
 """What a run may take to end by itself once the executor was told to stop."""
@@ -43,13 +45,14 @@ def main() -> int:
     """Serve until told to stop; return the exit code."""
     try:
         settings = load_settings(ExecutorSettings)
+        end_traces = set_up_traces(
+            settings.otel_exporter_otlp_endpoint, service="code-command-executor"
+        )
         service = ExecutorService(settings)
-    except (ConfigurationError, SharedAssetsError) as fault:
+    except (ConfigurationError, SharedAssetsError, TracesError) as fault:
         print(fault, file=sys.stderr)  # noqa: T201 - the log is not set up yet
         return 2
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logs(settings.log_level, settings.log_format)
     for name in CELERY_LOGS_WITH_CONTENT:
         logging.getLogger(name).setLevel(logging.WARNING)
     wire(service, settings)
@@ -85,6 +88,7 @@ def main() -> int:
         return 2
     finally:
         service.stop()
+        end_traces()
     return worker.exit_code
 
 

@@ -33,12 +33,18 @@ async def engine_trouble(engine: SandboxEngine, pool: WarmPool) -> str:
 
 
 async def beat(
-    url: str, status: Callable[[str], ExecutorStatus], *, engine: SandboxEngine, pool: WarmPool
+    url: str,
+    status: Callable[[str], ExecutorStatus],
+    *,
+    engine: SandboxEngine,
+    pool: WarmPool,
+    failed: Callable[[], None],
 ) -> None:
     """Write a sign of life every `HEARTBEAT_INTERVAL_S` seconds until cancelled.
 
     A broker that is away is no reason to stop: the API will see the next beat. On leaving,
     the sign is taken back, so that nobody waits for an executor that ended in good order.
+    `failed` is called for each sign that could not be given.
     """
     connection = redis.asyncio.Redis.from_url(url, socket_timeout=HEARTBEAT_INTERVAL_S)
     away = False
@@ -51,6 +57,7 @@ async def beat(
             try:
                 await connection.set(key, current.model_dump_json(), ex=HEARTBEAT_TTL_S)
             except (redis.exceptions.RedisError, OSError) as fault:
+                failed()
                 if not away:
                     _log.warning("no sign of life can be given: %s", fault)
                 away = True

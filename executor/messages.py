@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from executor.tool_messages import ToolFunction, Waiting
+from executor.figures import ExecutorFigures
+from executor.tool_messages import RequestId, ToolFunction, TraceParent, Waiting
 from storage.records import ID_PATTERN, FileEntry
 
 TASK_NAME = "executor.run_code"
@@ -58,6 +59,11 @@ class RunRequest(BaseModel):
     deadline: float
     """Unix time, seconds; on its way, by the broker's clock. Nobody waits for a report after
     it, so a message found later is dropped."""
+    tenant_class: str = "key"
+    """How the tenant was let in: for figures, which name no tenant (`api.caller`)."""
+    request_id: RequestId = ""
+    """Of the HTTP request, for logs."""
+    trace: TraceParent = ""
 
 
 class Stopped(StrEnum):
@@ -244,7 +250,16 @@ class ExecutorStatus(BaseModel):
     held_sandboxes: int = 0
     """Programs that wait for tools."""
     capacity: int
+    figures: ExecutorFigures = ExecutorFigures()
 
+    @property
+    def name(self) -> str:
+        """`instance_id` without what is new at every start: `CODE_EXECUTOR_ID`."""
+        return self.instance_id[:-INSTANCE_SUFFIX_CHARS] or self.instance_id
+
+
+INSTANCE_SUFFIX_CHARS = 9
+"""A hyphen and eight random characters."""
 
 HEARTBEAT_KEY_PREFIX = "code-command:executor:"
 HEARTBEAT_INTERVAL_S = 2.0

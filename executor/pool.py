@@ -6,7 +6,7 @@ A sandbox leaves the pool once and never comes back: it is used for one run and 
 import asyncio
 import os
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from executor.concurrency import end
 from executor.pool_claims import Claims
@@ -27,6 +27,14 @@ RESPITE_S = 0.05
 """How long making, preloading and removing is put off when a program has got a sandbox or has
 ended in one, if another sandbox is waiting still. On two processors, a small program beside
 which a sandbox is made takes half as long again; most are answered by then."""
+
+
+class Tally(NamedTuple):
+    """How many sandboxes were made, could not be, and are gone again."""
+
+    made: int
+    failed: int
+    removed: int
 
 
 class WarmPool:
@@ -103,6 +111,12 @@ class WarmPool:
     def removing(self) -> int:
         """How many used ones are still there."""
         return self._removal.backlog
+
+    @property
+    def tally(self) -> Tally:
+        """What it has done since its beginning."""
+        made, failed = self._making.made_count, self._making.failed_count
+        return Tally(made=made, failed=failed, removed=self._removal.removed_count)
 
     @property
     def trouble(self) -> str:

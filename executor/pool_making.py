@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import Context
 
 from executor.concurrency import end
 from executor.pool_clock import Clock, Pause
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
+from telemetry.traces import span
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +41,10 @@ class Making:
         self._pause = Pause(clock, over=pause_over)
         self._tasks: set[asyncio.Task[None]] = set()
         self._count = 0
+        self.made_count = 0
+        """How many have been made."""
+        self.failed_count = 0
+        """How many could not be."""
         self._trouble = ""
 
     @property
@@ -59,7 +65,9 @@ class Making:
     def begin(self) -> None:
         """Make one more."""
         self._count += 1
-        task = asyncio.create_task(self._make())
+        # Whoever happens to be served at this moment has nothing to do with it: in its own
+        # context, its log lines and spans have no run's ids.
+        task = asyncio.create_task(self._make(), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -73,9 +81,11 @@ class Making:
         made = await self._created()
         self._count -= 1
         if isinstance(made, Exception):
+            self.failed_count += 1
             self._pause.begin()
             self._failed(made)
             return
+        self.made_count += 1
         if self._trouble:
             _log.info("sandboxes can be made again")
         self._trouble = ""
@@ -84,7 +94,8 @@ class Making:
 
     async def _created(self) -> Sandbox | Exception:
         try:
-            return await self._engine.create()
+            with span("sandbox.create", kind="client"):
+                return await self._engine.create()
         except SandboxUnavailableError as fault:
             if str(fault) != self._trouble:
                 _log.warning("no sandbox can be made: %s", fault)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import Context
 
 from executor.concurrency import end
 from executor.pool_clock import Clock, Pause
@@ -45,7 +46,8 @@ class Preloading:
 
     def begin(self, waiting: Waiting) -> None:
         """Have one preload."""
-        waiting.preload = asyncio.create_task(self._preload(waiting))
+        # In a context of its own, as `executor.pool_making` says.
+        waiting.preload = asyncio.create_task(self._preload(waiting), context=Context())
         self._tasks.add(waiting.preload)
         waiting.preload.add_done_callback(self._ended)
 

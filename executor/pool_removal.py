@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 
 from executor.sandbox import Sandbox
+from telemetry.traces import span
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +27,8 @@ class Removal:
         self._queue: deque[Sandbox] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
         self._held = False
+        self.removed_count = 0
+        """How many are gone."""
 
     @property
     def backlog(self) -> int:
@@ -49,18 +53,21 @@ class Removal:
 
     def _go_on(self) -> None:
         while self._queue and not self._held and len(self._under_way) < self._at_once:
-            task = asyncio.create_task(self._destroy(self._queue.popleft()))
+            # In a context of its own, as `executor.pool_making` says.
+            task = asyncio.create_task(self._destroy(self._queue.popleft()), context=Context())
             self._under_way.add(task)
             task.add_done_callback(self._is_gone)
 
     def _is_gone(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)
+        self.removed_count += 1
         self._go_on()
         self._changed()
 
     @staticmethod
     async def _destroy(sandbox: Sandbox) -> None:
         try:
-            await sandbox.destroy()
+            with span("sandbox.destroy", kind="client"):
+                await sandbox.destroy()
         except Exception:  # noqa: BLE001 - unseen otherwise: nobody awaits it
             _log.exception("%s could not be destroyed", sandbox.name)

@@ -52,6 +52,8 @@ class Reports:
             # Once: a connection may have died while nobody used it.
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
+        self.errors = 0
+        """How often the store did not answer."""
         self._begun = msgspec.json.encode({"hostname": f"executor@{instance_id}"}).decode()
 
     async def claim(self, run_id: str, *, until: float) -> bool:
@@ -68,6 +70,7 @@ class Reports:
         try:
             ours = await self._redis.set(key, self._instance_id, nx=True, ex=keep_s)
         except (RedisError, OSError) as fault:
+            self.errors += 1
             _log.warning("run %s: whether it has begun before is not known: %s", run_id, fault)
             return True
         return bool(ours)
@@ -81,6 +84,7 @@ class Reports:
         try:
             await self._write(run_id, "STARTED", self._begun)
         except (RedisError, OSError) as fault:
+            self.errors += 1
             _log.warning("run %s: nobody hears that it has begun: %s", run_id, fault)
 
     async def ended(self, report: RunReport, *, until: float) -> None:
@@ -90,6 +94,7 @@ class Reports:
             try:
                 await self._write(report.run_id, "SUCCESS", text)
             except (RedisError, OSError) as fault:
+                self.errors += 1
                 if self._clock() + PAUSE_S > until:
                     _log.warning("run %s: nobody hears its report: %s", report.run_id, fault)
                     return

@@ -14,10 +14,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, cast
 
-from executor import boot_check
+from executor import boot_check, run_log
 from executor.broker_clock import BrokerClock
 from executor.concurrency import end
 from executor.engines import make_engine
+from executor.figures import ExecutorFigures
 from executor.heartbeat import beat
 from executor.held import Held
 from executor.memory import MemoryRules
@@ -25,7 +26,6 @@ from executor.messages import (
     ExecutorStatus,
     Failed,
     FailureKind,
-    Finished,
     RunReport,
     RunRequest,
 )
@@ -37,8 +37,10 @@ from executor.sandbox import RunLimits, SandboxUnavailableError
 from executor.settings import ExecutorSettings
 from executor.tool_messages import RoundRequest
 from storage.ids import new_id
+from storage.observed import ObservedObjectStore
 from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions
+from telemetry import traces
 
 CLEANING_RETRY_S = 5.0
 REPORTING_GRACE_S = 2.0
@@ -81,8 +83,9 @@ class ExecutorService:
             most=settings.most_waiting_sandboxes,
         )
         self._clock = BrokerClock(settings.clock_url)
+        self._store = ObservedObjectStore(S3ObjectStore(settings), around=traces.storage_span)
         sessions = Sessions(
-            S3ObjectStore(settings), max_age=settings.session_max_age, clock=self._clock.utc
+            self._store, max_age=settings.session_max_age, clock=self._clock.utc
         )
         self._runner = Runner(
             pool=self._pool,
@@ -110,6 +113,8 @@ class ExecutorService:
         self._stop = asyncio.Event()
         self._trouble = ""
         self._cleaning_due = asyncio.Event()
+        self._missed_beats = 0
+        self._leftovers_removed = 0
 
     def start(self) -> None:
         """Start the loop; fill the pool and clean up in the background.
@@ -140,12 +145,12 @@ class ExecutorService:
         plain = request.tools is None
         work = self._runner.run if plain else self._programmatic.begin
         name = f"session {request.session_id}, tenant {request.tenant}, {request.language}"
-        return self._in_loop(self._run_and_tell(request, partial(work, request), name))
+        return self._in_loop(self._followed(request, partial(work, request), name))
 
     def carry_on(self, request: RoundRequest) -> RunReport | None:
         """Run a program on that waits here; blocks, and returns, as `run` does."""
         work = partial(self._programmatic.carry_on, request)
-        return self._in_loop(self._run_and_tell(request, work, f"of {request.held_run_id}"))
+        return self._in_loop(self._followed(request, work, f"of {request.held_run_id}"))
 
     def _in_loop(self, work: Coroutine[Any, Any, RunReport | None]) -> RunReport | None:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -168,6 +173,12 @@ class ExecutorService:
         for task in self._runs.values():
             task.cancel()
 
+    async def _followed(
+        self, request: RunRequest | RoundRequest, work: Work, name: str
+    ) -> RunReport | None:
+        with run_log.followed(request):
+            return await self._run_and_tell(request, work, name)
+
     async def _run_and_tell(
         self, request: RunRequest | RoundRequest, work: Work, name: str
     ) -> RunReport | None:
@@ -175,7 +186,7 @@ class ExecutorService:
         self._taken.add(taken)
         taken.add_done_callback(self._taken.discard)
         if request.run_id in self._runs:
-            return _told_by_another(request)
+            return run_log.told_by_another(request)
         claim = asyncio.create_task(self._reports.claim(request.run_id, until=request.deadline))
         begun = asyncio.create_task(self._tell_begun(request, claim))
         try:
@@ -186,9 +197,9 @@ class ExecutorService:
             await begun  # It may not overwrite what is told next, by us or by Celery.
         # Neither may a failure of ours stand for a run that goes on elsewhere.
         if report is None or not await claim:
-            return _told_by_another(request)
+            return run_log.told_by_another(request)
         await self._reports.ended(report, until=request.deadline)
-        _log_outcome(name, report)
+        run_log.ended(name, report)
         return report
 
     async def _tell_begun(
@@ -230,9 +241,11 @@ class ExecutorService:
         await self._engine.close()
 
     async def _beat(self) -> None:
-        await beat(
-            self._settings.result_url, self._status, engine=self._engine, pool=self._pool
-        )
+        def failed() -> None:
+            self._missed_beats += 1
+
+        url = self._settings.result_url
+        await beat(url, self._status, engine=self._engine, pool=self._pool, failed=failed)
 
     def _status(self, trouble: str) -> ExecutorStatus:
         if (self._trouble and not trouble) or self._engine.has_leftovers:
@@ -250,6 +263,18 @@ class ExecutorService:
             running=len(self._runs),
             held_sandboxes=len(self._held),
             capacity=self._settings.executor_concurrency,
+            figures=self._figures(),
+        )
+
+    def _figures(self) -> ExecutorFigures:
+        tally = self._pool.tally
+        return ExecutorFigures(
+            sandboxes_made=tally.made,
+            sandboxes_failed=tally.failed,
+            sandboxes_removed=tally.removed,
+            leftovers_removed=self._leftovers_removed,
+            storage_errors=self._store.errors.total(),
+            broker_errors=self._missed_beats + self._reports.errors,
         )
 
     async def _clean_now_and_then(self) -> None:
@@ -266,25 +291,9 @@ class ExecutorService:
                 _log.warning("leftovers cannot be looked for yet: %s", fault)
                 await asyncio.sleep(CLEANING_RETRY_S)
                 continue
+            self._leftovers_removed += removed
             if removed:
                 _log.info("removed %d leftovers", removed)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.cleanup_interval_minutes * 60):
                     await self._cleaning_due.wait()
-
-
-def _told_by_another(request: RunRequest | RoundRequest) -> None:
-    _log.warning("run %s has come twice; it is run once", request.run_id)
-
-
-def _log_outcome(name: str, report: RunReport) -> None:
-    """Say what happened, never what was run or printed."""
-    result = report.result
-    if isinstance(result, Failed):
-        outcome = f"failed: {result.kind.value}"
-    elif isinstance(result, Finished):
-        code = result.signal or result.exit_code
-        outcome = f"ended with {code} after {result.wall_time_ms} ms, {len(result.files)} files"
-    else:
-        outcome = f"waits for {len(result.calls)} calls"
-    _log.info("run %s, %s: %s", report.run_id, name, outcome)

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from sandbox.supervisor.languages import LANGUAGES
 from storage.settings import StorageSettings
+from telemetry.logs import LogFormat
 
 MIB = 1024 * 1024
 
@@ -91,6 +92,10 @@ class ExecutorSettings(StorageSettings):
     )
     """Names this executor across restarts, so that it knows its leftovers. Two executors
     that share one engine need different ones."""
+    otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    """Where traces go, as OTLP over HTTP; the name is OpenTelemetry's own."""
+    log_format: LogFormat = "auto"
+    """JSON or text; `auto`: text on a terminal."""
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("large_memory_for", "output_extensions")

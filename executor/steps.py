@@ -5,9 +5,21 @@ from collections.abc import Callable
 from typing import Literal
 
 from executor.messages import LONGEST_STEP_MS, StepTimes
+from telemetry.traces import past_span
 
 Step = Literal["open", "claim", "prepare", "inputs", "run", "outputs", "record"]
 """Those of `StepTimes` that are an executor's."""
+
+_SPANS: dict[Step, str] = {
+    "open": "s3.open_inputs",
+    "claim": "sandbox.claim",
+    "prepare": "sandbox.prepare",
+    "inputs": "sandbox.inputs",
+    "run": "sandbox.run",
+    "outputs": "sandbox.outputs",
+    "record": "s3.record",
+}
+"""As they are called in traces."""
 
 
 class Steps:
@@ -26,7 +38,9 @@ class Steps:
     def end(self, step: Step) -> None:
         """Note that `step` has ended just now. One that is done twice counts twice."""
         now = self._clock()
-        self._ms[step] = self._ms.get(step, 0.0) + (now - self._last) * 1000
+        took_ms = (now - self._last) * 1000
+        self._ms[step] = self._ms.get(step, 0.0) + took_ms
+        past_span(_SPANS[step], ended_at=time.time(), took_ms=took_ms)
         self._last = now
 
     def note_program(self, wall_time_ms: float) -> None:

@@ -1,8 +1,10 @@
 """What crosses the broker for programs that call tools, beside `executor.messages`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from telemetry.traces import TRACEPARENT
 
 ROUND_TASK_NAME = "executor.continue_program"
 ROUND_QUEUE_PREFIX = "code-command.rounds."
@@ -10,6 +12,13 @@ ROUND_QUEUE_PREFIX = "code-command.rounds."
 HELD_S = 600.0
 """How long a program waits for answers to its calls, then it is ended: librechat-contract 4.4.
 What tells where it waits is kept as long."""
+
+
+RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,64}$")]
+"""As `telemetry.ids` makes them; empty where there is none."""
+
+TraceParent = Annotated[str, Field(pattern=TRACEPARENT)]
+"""The span that sent the message; empty where there are no traces."""
 
 
 def round_queue(instance_id: str) -> str:
@@ -78,3 +87,5 @@ class RoundRequest(BaseModel):
     """Those that are answered already are left out of account."""
     deadline: float
     """Unix time, seconds."""
+    request_id: RequestId = ""
+    trace: TraceParent = ""

@@ -5,8 +5,8 @@
 #   requirements/compile.sh --upgrade   moves everything to its newest release
 #
 # Needs uv (`pip install uv`). base.txt is the service, local.txt adds the servers of a
-# one-machine installation, dev.txt adds what the tests and the linters need. The two smaller
-# lists are held to the largest one's versions, so that what is tested is what is run. No
+# one-machine installation, traces.txt what sends spans, dev.txt what the tests and the linters
+# need. The smaller lists are held to the largest one's versions, so that what is tested is what is run. No
 # registry address ends up in them: they install from whatever registry pip is set up with; pip
 # itself is not among them, since every virtual environment has one.
 set -eu
@@ -23,3 +23,4 @@ compile() {
 compile requirements/dev.txt --group local --group dev "$@"
 compile requirements/local.txt --group local --constraints requirements/dev.txt
 compile requirements/base.txt --constraints requirements/dev.txt
+compile requirements/traces.txt --extra traces --constraints requirements/dev.txt

@@ -17,6 +17,7 @@ out: desktops and other services use them too."""
 
 VARIABLES = frozenset(
     {
+        "AUDIT_LOG_DIR",
         "BROKER_URL",
         "CLEANUP_INTERVAL_MINUTES",
         "CODEAPI_JWT_ALLOWED_ALGS",
@@ -46,12 +47,14 @@ VARIABLES = frozenset(
         "EXECUTOR_CONCURRENCY",
         "LARGE_MEMORY_FOR",
         "LOCAL_MODE",
+        "LOG_FORMAT",
         "LOG_LEVEL",
         "MAX_OUTPUT_FILES",
         "MAX_UPLOAD_SIZE",
         "MEMORY_LIMIT",
         "MEMORY_LIMIT_LARGE",
         "METRICS",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
         "OUTPUT_EXTENSIONS",
         "OUTPUT_MAX_BYTES",
         "PROGRAMMATIC_MAX_WAITING",

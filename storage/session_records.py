@@ -33,6 +33,8 @@ class SessionRecords:
         self._max_age = max_age
         self._clock = clock
         self._parsed_lately = ParsedRecords()
+        self.expired_count = 0
+        """How often a session, or a file of one, was asked for after its time."""
 
     async def save(self, tenant: str, record: SessionRecord) -> None:
         """Write a record.
@@ -121,11 +123,14 @@ class SessionRecords:
     def _parsed(self, content: bytes, session_id: str) -> SessionRecord | None:
         record = self._parsed_lately.parse(content, session_id)
         if record is not None and self._is_expired(record.created_at):
+            self.expired_count += 1
             raise SessionNotFoundError(session_id)
         return record
 
     def _alive(self, entries: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
-        return tuple(entry for entry in entries if not self._is_expired(entry.created_at))
+        alive = tuple(entry for entry in entries if not self._is_expired(entry.created_at))
+        self.expired_count += len(entries) - len(alive)
+        return alive
 
     def _is_expired(self, created_at: datetime) -> bool:
         return self._clock() - created_at >= self._max_age

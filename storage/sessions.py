@@ -66,6 +66,11 @@ class Sessions:
         self._records = SessionRecords(store, max_age=max_age, clock=clock)
         self._clock = clock
 
+    @property
+    def expired_count(self) -> int:
+        """How often a session, or a file of one, was asked for after its time."""
+        return self._records.expired_count
+
     def now(self) -> datetime:
         """Return the present, by the clock that ages are counted with."""
         return self._clock()

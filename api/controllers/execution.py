@@ -73,6 +73,7 @@ class ExecutionController(Controller):
             tenant=caller.tenant,
             user=caller.user,
             user_is_proven=caller.user_is_proven,
+            tenant_class=caller.tenant_class,
             language=wanted.language,
             code=wanted.code,
             args=wanted.args,

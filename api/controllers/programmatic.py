@@ -180,6 +180,7 @@ class _Begun(_Work):
             tenant=caller.tenant,
             user=caller.user,
             user_is_proven=caller.user_is_proven,
+            tenant_class=caller.tenant_class,
             language=wanted.language,
             code=wanted.code,
             inputs=inputs,

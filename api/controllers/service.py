@@ -1,4 +1,4 @@
-"""`GET` and `HEAD /health` (librechat-contract 2.1)."""
+"""`GET` and `HEAD /health` (librechat-contract 2.1), and `GET /ready`."""
 
 from litestar import Controller, HttpMethod, Response, get, head
 from litestar.di import NamedDependency
@@ -7,7 +7,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
 from api.allowed_methods import allowing
 from api.auth import PUBLIC
-from api.health import HealthAnswer, HealthCheck
+from api.health import HealthAnswer, HealthCheck, ReadyAnswer
 
 
 class ServiceController(Controller):
@@ -33,6 +33,25 @@ class ServiceController(Controller):
         """Answer 200 when programs can be run, 503 when they cannot. Needs no key."""
         answer = await health.ask()
         return Response(answer, status_code=_status_of(answer))
+
+    @get(
+        "/ready",
+        opt={PUBLIC: True},
+        security=[{}],
+        responses={
+            HTTP_503_SERVICE_UNAVAILABLE: ResponseSpec(
+                ReadyAnswer, description="They cannot", generate_examples=False
+            )
+        },
+        summary="Say of each part how it is",
+    )
+    async def ready(self, health: NamedDependency[HealthCheck]) -> Response[ReadyAnswer]:
+        """Answer 200 when programs can be run, 503 when they cannot. Needs no key."""
+        answer = await health.ask_all()
+        is_ready = answer.status == "ready"
+        return Response(
+            answer, status_code=HTTP_200_OK if is_ready else HTTP_503_SERVICE_UNAVAILABLE
+        )
 
     @head(
         "/health",

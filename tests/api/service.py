@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -268,6 +268,7 @@ def make_service(
     *,
     rate_limits: RateLimits | None = None,
     result_url: str = NOWHERE,
+    storage_errors: Mapping[str, int] | None = None,
 ) -> Service:
     settings = settings or make_settings()
     store, dispatcher, clock = FailingStore(), FakeDispatcher(), Clock()
@@ -282,6 +283,7 @@ def make_service(
             rounds=rounds,
             executions=executions,
             rate_limits=rate_limits,
+            storage_errors={} if storage_errors is None else storage_errors,
         ),
         store,
         sessions,

@@ -1,6 +1,7 @@
 """`GET /health` says which part is down."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ Client = TestClient[Litestar]
 
 UP = executor_status()
 DOWN = executor_status("down")
+EMPTY = UP.model_copy(update={"ready_sandboxes": 0})
 
 
 def readiness(*executors: Any, broker_up: bool = True) -> Readiness:
@@ -73,6 +75,69 @@ class TestAnswers:
         service.dispatcher.state = readiness(secret)
 
         assert "secret" not in client.get("/health").text
+
+
+class TestReady:
+    def test_each_part_has_its_state(self, client: Client) -> None:
+        answer = client.get("/ready")
+
+        assert answer.status_code == 200
+        assert answer.json() == {
+            "status": "ready",
+            "checks": {
+                "storage": "up",
+                "broker": "up",
+                "executors": "ok",
+                "sandboxes": "ok",
+                "queue": "ok",
+            },
+        }
+
+    @pytest.mark.parametrize(
+        ("state", "status", "checks"),
+        [
+            (readiness(broker_up=False), 503, {"broker": "down"}),
+            (readiness(), 503, {"executors": "none gives a sign of life"}),
+            (readiness(DOWN), 503, {"executors": "no engine answers"}),
+            (readiness(DOWN, UP), 200, {"executors": "some engines are down"}),
+            (readiness(EMPTY), 200, {"sandboxes": "none waiting"}),
+            (replace(readiness(UP), waiting=3), 200, {"queue": "runs wait"}),
+        ],
+        ids=["no broker", "no executor", "no engine", "one of two", "empty pool", "queue"],
+    )
+    def test_what_is_wrong_is_named(
+        self,
+        client: Client,
+        service: Service,
+        state: Readiness,
+        status: int,
+        checks: dict[str, str],
+    ) -> None:
+        service.dispatcher.state = state
+
+        answer = client.get("/ready")
+
+        assert answer.status_code == status
+        assert answer.json()["status"] == ("ready" if status == 200 else "not ready")
+        assert checks.items() <= answer.json()["checks"].items()
+
+    def test_storage_is_down(self, client: Client, service: Service) -> None:
+        service.store.is_down = True
+
+        answer = client.get("/ready")
+
+        assert answer.status_code == 503
+        assert answer.json()["checks"]["storage"] == "down"
+
+    def test_it_needs_no_key_and_names_no_host(self, client: Client, service: Service) -> None:
+        secret = DOWN.model_copy(update={"detail": "no socket at /secret", "host": "secret"})
+        service.dispatcher.state = readiness(secret)
+        del client.headers["X-API-Key"]
+
+        answer = client.get("/ready")
+
+        assert answer.status_code == 503
+        assert "secret" not in answer.text
 
 
 @pytest.mark.anyio

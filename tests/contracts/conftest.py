@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Generator
+from contextlib import nullcontext
 
 import boto3.session
 import pytest
@@ -9,6 +10,7 @@ from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from storage.memory import MemoryObjectStore
+from storage.observed import ObservedObjectStore
 from storage.ports import ObjectStore
 from storage.s3 import S3ObjectStore
 from storage.settings import StorageSettings
@@ -44,11 +46,13 @@ def moto() -> Generator[StorageSettings, None, None]:
     server.stop()
 
 
-@pytest.fixture(params=["memory", "moto", "seaweedfs"])
+@pytest.fixture(params=["memory", "observed", "moto", "seaweedfs"])
 def store(request: pytest.FixtureRequest) -> ObjectStore:
     """An empty store: on S3, a prefix that nobody has used."""
     if request.param == "memory":
         return MemoryObjectStore()
+    if request.param == "observed":
+        return ObservedObjectStore(MemoryObjectStore(), around=lambda _: nullcontext())
     settings: StorageSettings = request.getfixturevalue(request.param)
     fresh = settings.model_copy(update={"s3_prefix": f"{secrets.token_hex(8)}/"})
     return S3ObjectStore(fresh)
