@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -23,6 +25,7 @@ from api.dispatch import (
 )
 from api.journey import Journey
 from api.live_executors import LiveExecutors
+from api.own_status import ApiStatus, fresh_instance_id, tell_status
 from api.programmatic_rounds import CeleryRounds
 from api.retrying import in_background
 from api.run_producer import RunProducer
@@ -155,7 +158,11 @@ async def connected_dispatcher(
     )
     try:
         async with in_background(
-            results.listen(), results.catch_up(), results.tidy(), executors.watch()
+            results.listen(),
+            results.catch_up(),
+            results.tidy(),
+            executors.watch(),
+            tell_status(redis, partial(_own_status, fresh_instance_id(), turns)),
         ):
             yield CeleryDispatcher(producer, results, executors, turns, queue=queue)
     finally:
@@ -163,6 +170,16 @@ async def connected_dispatcher(
         if queue is not None:
             await queue.close()
         await redis.aclose()
+
+
+def _own_status(instance_id: str, turns: Turns) -> ApiStatus:
+    return ApiStatus(
+        instance_id=instance_id,
+        host=socket.gethostname(),
+        waiting=turns.waiting,
+        oldest_wait_s=turns.oldest_wait_s,
+        out=turns.out,
+    )
 
 
 def _user_of(request: RunRequest) -> str:

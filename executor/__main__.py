@@ -72,6 +72,7 @@ def main() -> int:
         service.start()
         app.worker_main(
             [
+                "--quiet",  # Its banner is no log line.
                 "worker",
                 "--pool=threads",
                 f"--concurrency={settings.executor_concurrency}",

@@ -27,6 +27,7 @@ def set_up_logs(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(capture=True)
 
 
 def _formatter(*, as_text: bool, has_colours: bool) -> logging.Formatter:

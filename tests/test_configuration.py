@@ -22,7 +22,14 @@ CONNECTIONS = "live/test_service_connections.py"
 FAIRNESS = "security/test_fairness.py"
 RATE_LIMITS = "live/test_service_rate_limits.py"
 
+WATCHED = "live/test_service_watched.py"
+
 SHOWN_BY = {
+    "AUDIT_LOG_DIR": f"{WATCHED}::test_who_ran_what_is_in_the_audit_log",
+    "LOG_FORMAT": f"{WATCHED}::test_logs_are_text_where_they_were_told_to_be",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": (
+        f"{WATCHED}::test_one_trace_shows_a_run_from_the_request_to_the_sandbox"
+    ),
     "CODEAPI_JWT_ALLOWED_ALGS": (
         "api/test_tokens.py::TestKeySources::test_an_algorithm_that_is_not_allowed_verifies_nothing"
     ),

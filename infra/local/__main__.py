@@ -107,6 +107,10 @@ def _run(  # noqa: C901, PLR0911, PLR0912 - a command each
             from infra.local.compose_env import init  # noqa: PLC0415 - see above
 
             return init(console)
+        case "status":
+            from infra.local.status import status  # noqa: PLC0415 - see above
+
+            return status(load_config(os.environ), as_json=options.json)
         case "keys":
             from api.manage_keys import main as manage_keys  # noqa: PLC0415 - see above
 
@@ -144,6 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--port", type=_port, help="port to listen on (CODE_PORT, else 8095)")
     doctor = add("doctor", "base", "say how well this host keeps programs in, and what to do")
     doctor.add_argument("--json", action="store_true", help="for machines, on standard output")
+    status = add("status", "base", "show hosts, pools and queues; live on a terminal")
+    status.add_argument("--json", action="store_true", help="once, for machines")
     test = add(
         "test",
         "dev",

@@ -3,11 +3,13 @@
 It keeps nothing on disk: it holds nothing that may not be lost (design D1).
 """
 
+import json
 import socket
+from pathlib import Path
 
 from infra.local.binaries import program_of
 from infra.local.child import ChildSpec
-from infra.local.credentials import kept_secret
+from infra.local.credentials import kept_secret, secret_path
 from infra.local.ports import kept_ports
 from infra.local.work_dir import WorkDir, write_private
 
@@ -18,13 +20,27 @@ START_TIMEOUT_S = 15.0
 _STOP_GRACE_S = 5.0
 
 
+def kept_url(path: Path) -> str | None:
+    """Return where the broker of an `up` on the work folder `path` is; `None`: there was none.
+
+    Nothing is made, and nothing is asked whether it runs.
+    """
+    work_dir = WorkDir(path)
+    try:
+        port = json.loads(work_dir.ports.read_text(encoding="utf-8"))["broker"]
+        password = secret_path(work_dir, NAME).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return f"redis://:{password}@127.0.0.1:{port}/0"
+
+
 class Broker:
     """One Valkey: how to start it, and how to reach it."""
 
     def __init__(self, work_dir: WorkDir) -> None:
         self._work_dir = work_dir
         self._port = kept_ports(work_dir.ports, ("broker",))["broker"]
-        self._password = kept_secret(work_dir, "broker")
+        self._password = kept_secret(work_dir, NAME)
 
     @property
     def url(self) -> str:

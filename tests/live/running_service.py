@@ -204,11 +204,16 @@ class RunningService:
         return {container["State"] for container in found}
 
     @property
-    def _label(self) -> str:
-        """What is on everything of ours that the engine has."""
+    def executor_id(self) -> str:
+        """What its executor is called."""
         path = self.work_dir / "executor-id"
         made = path.read_text(encoding="ascii").strip() if path.exists() else "nobody"
-        return f"{OWNER_LABEL}={self.settings.get('CODE_EXECUTOR_ID', made)}"
+        return self.settings.get("CODE_EXECUTOR_ID", made)
+
+    @property
+    def _label(self) -> str:
+        """What is on everything of ours that the engine has."""
+        return f"{OWNER_LABEL}={self.executor_id}"
 
     def rest(self) -> None:
         """Wait until nothing runs and the pool is full, and stays as it is.

@@ -64,7 +64,7 @@ def test_runs_and_their_steps_are_counted(
         )
         return float(found[1]) if found else 0
 
-    runs = 'code_command_runs_total{languages="python",outcome="succeeded"}'
+    runs = 'code_command_runs_total{language="py",outcome="succeeded",tenant_class="key"}'
     steps = 'code_command_run_step_seconds_count{languages="python",step="record"}'
     before = count(runs), count(steps)
 
@@ -72,4 +72,6 @@ def test_runs_and_their_steps_are_counted(
 
     assert (count(runs), count(steps)) == (before[0] + 1, before[1] + 1)
     assert count('code_command_executors{engine="up"}') == 1
-    assert count('code_command_slots{state="capacity"}') > 0
+    name = service.executor_id
+    assert count(f'code_command_slots{{executor="{name}",state="capacity"}}') > 0
+    assert count(f'code_command_executor_sandboxes_made_total{{executor="{name}"}}') > 0

@@ -170,6 +170,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 
 def metrics(http: httpx.Client, outcome: str) -> float:
     """Return how many Python runs ended so."""
-    sample = rf'code_command_runs_total{{languages="python",outcome="{outcome}"}}'
+    labels = f'language="py",outcome="{outcome}",tenant_class="key"'
+    sample = rf"code_command_runs_total{{{labels}}}"
     found = re.search(rf"^{re.escape(sample)} (\S+)$", http.get("/metrics").text, re.MULTILINE)
     return float(found[1]) if found else 0
