@@ -1,4 +1,4 @@
-"""`doctor`: what isolation this host gives, and what would raise it."""
+"""`doctor`: what isolation this host gives, what would raise it, and what else is wrong."""
 
 import dataclasses
 import json
@@ -12,6 +12,7 @@ from infra.local.console import Console
 from infra.local.doctor_checks import Check, State, examine
 from infra.local.doctor_facts import Facts, look_around
 from infra.local.doctor_grade import Grade, grade, steps
+from infra.local.doctor_installation import examine_installation
 
 MEANINGS = {
     Grade.A: "another kernel than the host's is between programs and the host",
@@ -34,20 +35,27 @@ def doctor(config: Config, console: Console, *, as_json: bool) -> int:
     """
     facts = look_around(config)
     checks = examine(facts)
+    installation = examine_installation(config)
     if as_json:
-        json.dump(as_data(facts, checks), sys.stdout, indent=2)
+        told = as_data(facts, checks, installation)
+        json.dump(told, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
         _print(facts, checks, console)
-    return int(any(check.state is State.BAD for check in checks))
+        console.plain("\nThe installation:")
+        _print_checks(installation, console)
+    return int(any(check.state is State.BAD for check in (*checks, *installation)))
 
 
-def as_data(facts: Facts, checks: tuple[Check, ...]) -> dict[str, Any]:
+def as_data(
+    facts: Facts, checks: tuple[Check, ...], installation: tuple[Check, ...]
+) -> dict[str, Any]:
     """Return everything for machines. Names stay; more may be added."""
     return {
         "grade": grade(facts, checks),
         "checks": [dataclasses.asdict(check) for check in checks],
         "to_raise": list(steps(facts, checks)),
+        "installation": [dataclasses.asdict(check) for check in installation],
         "known_escapes": [
             {
                 "cve": finding.escape.cve,
@@ -71,16 +79,20 @@ def _print(facts: Facts, checks: tuple[Check, ...], console: Console) -> None:
     else:
         console.plain(f"Isolation of this host: grade {reached}, {MEANINGS[reached]}")
         console.plain("(A is best, D worst; docs/production-host.md defines them)\n")
-    name = ""
-    for check in checks:
-        for line in _lines(check, "" if check.name == name else check.name):
-            console.plain(line)
-        name = check.name
+    _print_checks(checks, console)
     ahead = steps(facts, checks)
     if ahead:
         console.plain("\nWhat would raise it:")
     for step in dict.fromkeys(ahead):
         console.plain(_wrapped(step, first="  - ", rest="    "))
+
+
+def _print_checks(checks: tuple[Check, ...], console: Console) -> None:
+    name = ""
+    for check in checks:
+        for line in _lines(check, "" if check.name == name else check.name):
+            console.plain(line)
+        name = check.name
 
 
 def _lines(check: Check, name: str) -> list[str]:
