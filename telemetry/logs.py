@@ -1,8 +1,8 @@
 """How log lines look: JSON for machines, plain lines for a person at a terminal.
 
 Everything logs through the standard library, ours and others' alike; structlog writes it down,
-with the ids of `telemetry.ids`. Values that are given as `extra` become fields of their own.
-Tracebacks never show the values of variables: those may be a user's program.
+with the ids of `telemetry.ids`. Of what is given as `extra`, `FIELDS` become fields of their
+own. Tracebacks never show the values of variables: those may be a user's program.
 """
 
 import json
@@ -15,6 +15,9 @@ from structlog.typing import Processor
 
 LogFormat = Literal["auto", "json", "text"]
 """`auto`: text if a person's terminal reads it, else JSON."""
+
+FIELDS = ("outcome", "took_ms")
+"""Named one by one: Celery gives a task's arguments as `extra`, which are users' programs."""
 
 
 def set_up_logs(
@@ -35,7 +38,7 @@ def _formatter(*, as_text: bool, has_colours: bool) -> logging.Formatter:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
+        structlog.stdlib.ExtraAdder(allow=FIELDS),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
     rendering: list[Processor]

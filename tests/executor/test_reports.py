@@ -51,3 +51,4 @@ async def test_a_store_that_is_away_stops_no_run(valkey: Valkey, reports: Report
     valkey.kill()
 
     assert await reports.claim("run", until=time.time() + 60)
+    assert reports.errors == 1

@@ -1,5 +1,6 @@
 """`SANDBOX_STRICT`, with runtimes that say which version they are and are runc otherwise."""
 
+import json
 import os
 import shutil
 import signal
@@ -112,5 +113,5 @@ class TestExecutorAlone:
 
         assert done.returncode == 2
         (line,) = done.stderr.splitlines()
-        assert "ERROR" in line
+        assert json.loads(line)["level"] == "error"
         assert "SANDBOX_STRICT refuses a host with known escapes: runc 1.1.11" in line

@@ -58,6 +58,17 @@ def test_outside_a_terminal_a_line_is_json() -> None:
     }
 
 
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_what_others_give_beside_their_line_is_not_written(log_format: LogFormat) -> None:
+    stream = io.StringIO()
+    begun(stream, log_format)
+
+    logger.error("Task failed", extra={"data": {"args": SECRET}})
+
+    assert "Task failed" in stream.getvalue()
+    assert SECRET not in stream.getvalue()
+
+
 def test_on_a_terminal_it_is_text_unless_told_otherwise() -> None:
     plain, told = Terminal(), Terminal()
     begun(plain)
