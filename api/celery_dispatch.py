@@ -82,6 +82,7 @@ class CeleryDispatcher(Dispatcher):
             executors=tuple(self._executors.statuses.values()),
             waiting=self._turns.waiting,
             oldest_wait_s=self._turns.oldest_wait_s,
+            queue_length=self._executors.queue_length,
             broker_errors=self._executors.errors,
         )
 

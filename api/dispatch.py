@@ -49,6 +49,8 @@ class Readiness:
     """Runs that wait in this process for their turn."""
     oldest_wait_s: float = 0.0
     """How long the first of them has waited."""
+    queue_length: int | None = None
+    """Runs that lie at the broker; `None` where the results are elsewhere."""
     broker_errors: int = 0
     """How often it did not answer when it was asked for executors."""
 

@@ -14,6 +14,7 @@ from executor.messages import (
     HEARTBEAT_INTERVAL_S,
     HEARTBEAT_KEY_PREFIX,
     HEARTBEAT_TTL_S,
+    QUEUE_NAME,
     ExecutorStatus,
 )
 
@@ -54,6 +55,8 @@ class LiveExecutors:
         self._readable_since: float | None = None
         self.statuses: Mapping[str, ExecutorStatus] = {}
         self.broker_up = False
+        self.queue_length: int | None = None
+        """Runs that lie at the broker, where `redis` is it."""
         self.errors = 0
         """How often the store or the broker did not answer."""
 
@@ -72,6 +75,8 @@ class LiveExecutors:
             statuses = await self._read()
             if self._ask_broker is not None:
                 await self._ask_broker()
+            else:
+                self.queue_length = int(await self._redis.llen(QUEUE_NAME))
         except (RedisError, OSError, TimeoutError) as fault:
             self.errors += 1
             if self.broker_up:

@@ -62,6 +62,12 @@ def _of_the_queue(readiness: Readiness) -> Iterator[Metric]:
         "How often they did not when this process looked for executors.",
         value=readiness.broker_errors,
     )
+    if readiness.queue_length is not None:
+        yield GaugeMetricFamily(
+            "code_command_broker_queue_length",
+            "Runs that lie at the broker. All processes tell the same.",
+            value=readiness.queue_length,
+        )
     yield GaugeMetricFamily(
         "code_command_runs_queued",
         "Runs that wait in this process for their turn.",

@@ -186,13 +186,14 @@ class TestRuns:
     def test_those_that_wait_for_their_turn_are_shown(self) -> None:
         service = measuring()
         service.dispatcher.state = replace(
-            service.dispatcher.state, waiting=7, oldest_wait_s=1.5
+            service.dispatcher.state, waiting=7, oldest_wait_s=1.5, queue_length=2
         )
 
         found = samples(make_client(service))
 
         assert found.of("code_command_runs_queued") == 7
         assert found.of("code_command_runs_queued_oldest_seconds") == 1.5
+        assert found.of("code_command_broker_queue_length") == 2
 
 
 class TestSteps:

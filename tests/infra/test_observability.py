@@ -35,7 +35,7 @@ def figures() -> str:
         make_settings(metrics="open"), storage_errors={"put": 1, "open": 1, "read": 1}
     )
     status = executor_status().model_copy(update={"instance_id": "one-12345678"})
-    service.dispatcher.state = Readiness(broker_up=True, executors=(status,))
+    service.dispatcher.state = Readiness(broker_up=True, executors=(status,), queue_length=1)
     client = make_client(service)
     client.post("/exec", json={"lang": "py", "code": "1"})
     client.post("/exec", json={"lang": "py", "code": "1"}, headers={"X-API-Key": "none"})
