@@ -29,7 +29,14 @@ from api.run_producer import RunProducer
 from api.run_queue import RedisRunQueue
 from api.run_results import ExpectedRun, RunResults, TaskMeta
 from api.turns import QueueLimits, Turns, window_for
-from executor.messages import HEARTBEAT_INTERVAL_S, RunReport, RunRequest
+from executor.messages import (
+    HEARTBEAT_INTERVAL_S,
+    Failed,
+    FailureKind,
+    RunReport,
+    RunRequest,
+)
+from storage.ids import new_id
 
 logger = logging.getLogger(__name__)
 
@@ -93,13 +100,25 @@ class CeleryDispatcher(Dispatcher):
 
     async def _attempt_twice(self, request: RunRequest, turn_ms: float) -> RunReport:
         try:
-            return await self._attempt(request, turn_ms)
+            report = await self._attempt(request, turn_ms)
         except ExecutorLostError as fault:
-            # A new id: the broker may yet hand the old message to somebody, who then finds
-            # it revoked.
-            again = request.model_copy(update={"run_id": uuid4().hex})
-            logger.warning("%s; sent again as %s", fault, again.run_id)
-            return await self._attempt(again, turn_ms)
+            reason = str(fault)
+        else:
+            if not self._can_be_passed_on(report):
+                return report
+            reason = f"run {request.run_id} was handed back"
+        # A new id: the broker may yet hand the old message to somebody, who then finds it
+        # revoked. A new session: an executor that only seemed dead may yet store what it has.
+        again = request.model_copy(update={"run_id": uuid4().hex, "session_id": new_id()})
+        logger.warning("%s; sent again as %s", reason, again.run_id)
+        report = await self._attempt(again, turn_ms)
+        return report.model_copy(update={"session_id": again.session_id})
+
+    def _can_be_passed_on(self, report: RunReport) -> bool:
+        result = report.result
+        if not isinstance(result, Failed) or result.kind is not FailureKind.HANDED_BACK:
+            return False
+        return self._executors.others_accept(result.detail)
 
     async def _attempt(self, request: RunRequest, turn_ms: float) -> RunReport:
         journey = Journey(turn_ms=turn_ms)
@@ -107,26 +126,42 @@ class CeleryDispatcher(Dispatcher):
             try:
                 await self._send(request)
                 journey.sent()
-                meta = await self._outcome(expected)
+                meta = await self._outcome(expected, request)
             except (asyncio.CancelledError, ExecutorLostError):
                 # The client left, time is up, or the executor only seems dead.
                 await self._producer.cancel(request.run_id)
                 raise
         return journey.told_in(_report(meta))
 
-    async def _outcome(self, expected: ExpectedRun) -> TaskMeta:
+    async def _outcome(self, expected: ExpectedRun, request: RunRequest) -> TaskMeta:
         """Wait for the run's end, for as long as its executor lives.
+
+        A broker may have handed the message to an executor that was gone already: Redis does
+        with one that waits for it on a connection nobody reads. Sent a second time it is run
+        once all the same (`executor.reports`).
 
         Raises:
             ExecutorLostError: It does not any more.
+            ExecutorsUnavailableError: Nobody has begun it, and nobody will.
         """
+        clock = asyncio.get_running_loop().time
+        sent_at = clock()
         while True:
             await asyncio.wait({expected.outcome}, timeout=HEARTBEAT_INTERVAL_S)
             if expected.outcome.done():
                 return expected.outcome.result()
             executor = expected.executor
-            if executor and self._executors.is_lost(executor, since=expected.begun_at):
-                raise ExecutorLostError(f"executor {executor} vanished during a run")
+            if executor:
+                if self._executors.is_lost(executor, since=expected.begun_at):
+                    raise ExecutorLostError(f"executor {executor} vanished during a run")
+                continue
+            if self._executors.nobody_for_s() > NOBODY_GRACE_S:
+                await self._producer.cancel(request.run_id)
+                raise ExecutorsUnavailableError("no executor takes runs any more")
+            if self._executors.has_lost_any(since=sent_at):
+                logger.info("run %s may have gone with an executor: sent again", request.run_id)
+                await self._send(request)
+                sent_at = clock()
 
 
 @asynccontextmanager

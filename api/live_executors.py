@@ -82,7 +82,7 @@ class LiveExecutors:
         self._tell(self.statuses.values())
 
     def nobody_for_s(self) -> float:
-        """How long no executor has been alive, as far as we could see."""
+        """How long no executor has taken runs, as far as we could see."""
         return asyncio.get_running_loop().time() - self._somebody_at
 
     def is_lost(self, instance_id: str, *, since: float) -> bool:
@@ -96,6 +96,20 @@ class LiveExecutors:
         now = asyncio.get_running_loop().time()
         last = max(self._last_seen.get(instance_id, since), since)
         return now - last > LOST_AFTER_S and now - self._readable_since > HEARTBEAT_TTL_S
+
+    def has_lost_any(self, *, since: float) -> bool:
+        """Whether an executor is gone that lived at `since` (the loop's clock) or later."""
+        return any(
+            seen + HEARTBEAT_INTERVAL_S >= since and self.is_lost(instance_id, since=seen)
+            for instance_id, seen in self._last_seen.items()
+        )
+
+    def others_accept(self, instance_id: str) -> bool:
+        """Whether anybody but this executor takes runs."""
+        return any(
+            status.accepting and status.instance_id != instance_id
+            for status in self.statuses.values()
+        )
 
     async def _read(self) -> dict[str, ExecutorStatus]:
         pattern = f"{HEARTBEAT_KEY_PREFIX}*"
@@ -120,7 +134,7 @@ class LiveExecutors:
             self._readable_since = now
         self.broker_up = True
         self.statuses = statuses
-        if statuses:
+        if any(status.accepting for status in statuses.values()):
             self._somebody_at = now
         self._last_seen.update(dict.fromkeys(statuses, now))
         for instance_id, seen in list(self._last_seen.items()):

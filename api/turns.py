@@ -38,7 +38,7 @@ def window_for(executors: Iterable[ExecutorStatus]) -> int:
     of 30 ms and two busy processors, all took 23 % longer without them than if every run was
     sent at once, and 6 % longer with half as many; with runs of 150 ms there was no telling.
     """
-    capacity = sum(executor.capacity for executor in executors)
+    capacity = sum(executor.capacity for executor in executors if executor.accepting)
     return capacity + max(1, capacity // 2) if capacity else UNKNOWN_WINDOW
 
 

@@ -17,9 +17,6 @@ from executor.tasks import app, wire
 from executor.tool_messages import round_queue
 from storage.configuration import ConfigurationError, load_settings
 
-SHUTDOWN_GRACE_S = 8.0
-"""What a run may take to end by itself once the executor was told to stop."""
-
 CELERY_LOGS_WITH_CONTENT = ("celery.app.trace", "celery.worker.strategy")
 """At INFO these write what a task returns: the output of users' programs."""
 
@@ -55,7 +52,7 @@ def main() -> int:
     wire(service, settings)
 
     def on_shutdown(**_: Any) -> None:
-        service.cancel_all_after(SHUTDOWN_GRACE_S)
+        service.hand_back_after(settings.executor_shutdown_grace)
 
     signals.worker_shutting_down.connect(on_shutdown, weak=False)
     worker = WorkerEnd()

@@ -1,6 +1,8 @@
 """Which engine makes an executor's sandboxes."""
 
-from executor.docker_engine import DockerEngine
+from pathlib import Path
+
+from executor.docker_engine import DockerEngine, data_root
 from executor.oci_engine import OciEngine
 from executor.policy import SandboxPolicy
 from executor.sandbox import SandboxEngine
@@ -20,3 +22,14 @@ def make_engine(settings: ExecutorSettings) -> SandboxEngine:
     if settings.sandbox_engine == "docker":
         return DockerEngine(policy, owner=owner, assets=assets)
     return OciEngine(policy, owner=owner, assets=assets, images=settings.sandbox_images_dir)
+
+
+def disk_of(settings: ExecutorSettings) -> Path | None:
+    """Return a folder on the disk that images and sandboxes fill; `None`: another host's.
+
+    Blocks while the engine is asked.
+
+    Raises:
+        SandboxUnavailableError: It does not answer.
+    """
+    return data_root() if settings.sandbox_engine == "docker" else settings.sandbox_images_dir

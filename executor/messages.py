@@ -143,6 +143,8 @@ class FailureKind(StrEnum):
     """Its turn came too late, or its outputs took too long."""
     CANCELLED = "cancelled"
     """The client left."""
+    HANDED_BACK = "handed_back"
+    """Its executor ends and could not wait for it. Safe to retry: nothing was stored."""
     NOT_HELD = "not_held"
     """The program that was to go on does not wait here any more."""
     UNKNOWN_TOOL = "unknown_tool"
@@ -157,7 +159,7 @@ class Failed(BaseModel):
     outcome: Literal["failed"] = "failed"
     kind: FailureKind
     detail: str = ""
-    """The name of the unknown tool."""
+    """The name of the unknown tool; the executor that has handed it back."""
 
 
 LONGEST_STEP_MS = 86_400_000.0
@@ -215,6 +217,9 @@ class RunReport(BaseModel):
 
     run_id: str
     result: Finished | Waiting | Failed = Field(discriminator="outcome")
+    session_id: str | None = None
+    """Where its files are, if not where they were to be: the API's to fill in, which sends what
+    has lost its executor again with another session."""
     begun_at: float | None = None
     """When the executor took it up: Unix time by its own clock, which may go wrong by any
     amount beside the API's."""
@@ -231,6 +236,9 @@ class ExecutorStatus(BaseModel):
     host: str
     engine: Literal["up", "down"]
     """Whether the container engine answers."""
+    accepting: bool = True
+    """Whether it takes new runs: not while it ends, lacks memory or disk, or makes no
+    sandboxes."""
     detail: str = ""
     """What is wrong, for an operator. Never sent to a client."""
     ready_sandboxes: int

@@ -15,13 +15,16 @@ from functools import partial
 from typing import Any, Protocol, cast
 
 from executor import boot_check
+from executor.admission import Admission, Reserve
 from executor.broker_clock import BrokerClock
 from executor.concurrency import end
-from executor.engines import make_engine
+from executor.engines import disk_of, make_engine
 from executor.heartbeat import beat
 from executor.held import Held
+from executor.intake import Intake
 from executor.memory import MemoryRules
 from executor.messages import (
+    QUEUE_NAME,
     ExecutorStatus,
     Failed,
     FailureKind,
@@ -33,7 +36,8 @@ from executor.pool import WarmPool
 from executor.programmatic import ProgrammaticRunner
 from executor.reports import Reports
 from executor.run import Runner, RunTakenError
-from executor.sandbox import RunLimits, SandboxUnavailableError
+from executor.run_limits import run_limits
+from executor.sandbox import SandboxUnavailableError
 from executor.settings import ExecutorSettings
 from executor.tool_messages import RoundRequest
 from storage.ids import new_id
@@ -45,19 +49,6 @@ REPORTING_GRACE_S = 2.0
 """What the reports of cancelled runs may take when the executor ends."""
 
 _log = logging.getLogger(__name__)
-
-
-def run_limits(settings: ExecutorSettings) -> RunLimits:
-    """Return what one run may use, as the operator set it."""
-    return RunLimits(
-        wall_time_s=settings.code_exec_timeout,
-        stdout_bytes=settings.output_max_bytes,
-        stderr_bytes=settings.output_max_bytes,
-        file_bytes=settings.max_upload_size,
-        total_bytes=settings.workspace_size_limit,
-        files=settings.max_output_files,
-        extensions=settings.kept_extensions,
-    )
 
 
 class Work(Protocol):
@@ -108,6 +99,14 @@ class ExecutorService:
         self._taken: set[asyncio.Task[RunReport | None]] = set()
         self._life: Future[None] | None = None
         self._stop = asyncio.Event()
+        self._gives_up = False
+        self.intake = Intake((QUEUE_NAME,))
+        """For Celery's consumer to be attached to."""
+        self._admission = Admission(
+            self.intake,
+            Reserve.from_settings(settings),
+            makes_ahead=settings.sandbox_pool_size > 0,
+        )
         self._trouble = ""
         self._cleaning_due = asyncio.Event()
 
@@ -154,9 +153,10 @@ class ExecutorService:
         """End a run whose client left; unknown ones are none of ours. From any thread."""
         self._loop.call_soon_threadsafe(self._cancel, run_id)
 
-    def cancel_all_after(self, grace_s: float) -> None:
-        """Give what runs `grace_s` seconds to end by itself. From any thread."""
-        self._loop.call_soon_threadsafe(self._loop.call_later, grace_s, self._cancel_all)
+    def hand_back_after(self, grace_s: float) -> None:
+        """Begin nothing more; give what runs `grace_s` seconds to end. From any thread."""
+        self._admission.end()
+        self._loop.call_soon_threadsafe(self._loop.call_later, grace_s, self._hand_back)
 
     def _cancel(self, run_id: str) -> None:
         task = self._runs.get(run_id)
@@ -164,7 +164,8 @@ class ExecutorService:
             task.cancel()
         self._held.drop_by_id(run_id)
 
-    def _cancel_all(self) -> None:
+    def _hand_back(self) -> None:
+        self._gives_up = True
         for task in self._runs.values():
             task.cancel()
 
@@ -207,6 +208,8 @@ class ExecutorService:
             report = await task
         except asyncio.CancelledError:
             failed = Failed(kind=FailureKind.CANCELLED)
+            if self._gives_up:
+                failed = Failed(kind=FailureKind.HANDED_BACK, detail=self.instance_id)
             report = RunReport(run_id=run_id, result=failed)
         finally:
             del self._runs[run_id]
@@ -220,8 +223,12 @@ class ExecutorService:
                 asyncio.create_task(self._clean_now_and_then()),
                 asyncio.create_task(self._clock.follow()),
                 asyncio.create_task(boot_check.tell(self._engine)),
+                asyncio.create_task(
+                    self._admission.find_disk(partial(disk_of, self._settings))
+                ),
             )
             await self._stop.wait()
+            self._gives_up = True
             await end((*chores, *self._runs.values()))
             self._held.close()
             if self._taken:
@@ -238,11 +245,13 @@ class ExecutorService:
         if (self._trouble and not trouble) or self._engine.has_leftovers:
             self._cleaning_due.set()
         self._trouble = trouble
+        refusal = self._admission.judge(trouble)
         return ExecutorStatus(
             instance_id=self.instance_id,
             host=socket.gethostname(),
             engine="down" if trouble else "up",
-            detail=trouble,
+            accepting=not refusal,
+            detail=trouble or refusal,
             ready_sandboxes=self._pool.ready,
             preloaded_sandboxes=self._pool.preloaded,
             making_sandboxes=self._pool.making,

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from celery import Celery, Task
+from celery.signals import worker_ready
 from celery.worker.control import control_command
 
 from executor.broker_transport import use_steady_transport
@@ -38,6 +39,7 @@ class WiredTask(Task):  # pyright: ignore[reportMissingTypeArgument] - not gener
 def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
     """Give the task its executor, and the app its broker."""
     WiredTask.wired = service
+    worker_ready.connect(_attach_intake)
     use_steady_transport()
     app.amqp.queues.add(declared_round_queue(service.instance_id))
     app.conf.update(
@@ -58,6 +60,10 @@ def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
         worker_send_task_events=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
+
+
+def _attach_intake(sender: Any, **_: Any) -> None:
+    run_code.service.intake.attach(sender)
 
 
 def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.service import run_limits
+from executor.run_limits import run_limits
 from executor.settings import MIB, ExecutorSettings
 from storage.configuration import ConfigurationError, load_settings
 
