@@ -9,7 +9,6 @@ from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 from minio import Minio
@@ -19,7 +18,7 @@ from storage.configuration import VARIABLES
 from tests.api.broker import Valkey, running_valkey
 from tests.faults.faulty_link import FaultyLink
 from tests.faults.own_engine import own_engine
-from tests.fleet.host import Host
+from tests.fleet.host import Host, Links
 from tests.live.executor.process import storage_environment
 from tests.live.running_service import eventually, free_port
 from tests.live.running_service_caller import Caller
@@ -81,22 +80,32 @@ class Fleet:
         found: list[Host] = []
 
         def is_begun() -> bool:
-            found[:] = [host for host in self.hosts for _ in self._begun_on(host)]
+            begun = self._begun_by()
+            found[:] = [host for host in self.hosts if host.instance_id in begun]
             return bool(found)
 
         eventually(is_begun, "a run is begun")
         return found[0]
 
-    def _begun_on(self, host: Host) -> list[Any]:
+    def host_that_ran(self, session_id: str) -> Host:
+        """Return who has run what is kept under that session; logs come after answers."""
+        found: list[Host] = []
+
+        def is_told() -> bool:
+            found[:] = [host for host in self.hosts if host.has_run(session_id)]
+            return bool(found)
+
+        eventually(is_told, "a host tells of the run")
+        assert len(found) == 1, "it was run twice"
+        return found[0]
+
+    def _begun_by(self) -> set[str]:
+        """Return the executors that have begun a run; those of runs long lost among them."""
         with closing(self.valkey.connect()) as redis:
             keys = list(redis.scan_iter("celery-task-meta-*"))
             told = [json.loads(str(text)) for key in keys if (text := redis.get(key))]
-        return [
-            each
-            for each in told
-            if each["status"] == "STARTED"
-            and each["result"]["hostname"].startswith(f"executor@{host.name}-")
-        ]
+        begun = (each["result"]["hostname"] for each in told if each["status"] == "STARTED")
+        return {hostname.partition("@")[2] for hostname in begun}
 
     def stored(self) -> set[str]:
         """Return the key of every object, as a client that is none of our code sees them."""
@@ -132,9 +141,11 @@ def running_fleet(folder: Path) -> Generator[Fleet, None, None]:
                 name,
                 folder,
                 engine=stack.enter_context(own_engine()),
-                valkey=valkey,
-                to_broker=stack.enter_context(FaultyLink(valkey.port)),
-                to_storage=stack.enter_context(FaultyLink(store.port)),
+                links=Links(
+                    valkey,
+                    stack.enter_context(FaultyLink(valkey.port)),
+                    stack.enter_context(FaultyLink(store.port)),
+                ),
                 settings=settings,
             )
             hosts.append(host)

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import docker  # noqa: TID251 - an independent look at what executors left
 
@@ -20,6 +21,15 @@ from tests.live.running_service import eventually
 STOP_TIMEOUT_S = 30
 
 
+class Links(NamedTuple):
+    """What an executor has besides its engine, and may lose."""
+
+    valkey: Valkey
+    """Reached another way, to see what the executor says of itself."""
+    to_broker: FaultyLink
+    to_storage: FaultyLink
+
+
 class Host:
     """An executor, started as people and units start it: `./code-command executor`."""
 
@@ -29,23 +39,19 @@ class Host:
         folder: Path,
         *,
         engine: OwnEngine,
-        valkey: Valkey,
-        to_broker: FaultyLink,
-        to_storage: FaultyLink,
+        links: Links,
         settings: Mapping[str, str],
     ) -> None:
         self.name = name
         self.engine = engine
-        self.to_broker = to_broker
-        self.to_storage = to_storage
-        self._valkey = valkey
+        self.links = links
         self._folder = folder
         self._settings = {
             **settings,
             "CODE_EXECUTOR_ID": name,
             "DOCKER_HOST": engine.address,
-            "BROKER_URL": f"redis://127.0.0.1:{to_broker.port}/0",
-            "S3_ENDPOINT_URL": f"http://127.0.0.1:{to_storage.port}",
+            "BROKER_URL": f"redis://127.0.0.1:{links.to_broker.port}/0",
+            "S3_ENDPOINT_URL": f"http://127.0.0.1:{links.to_storage.port}",
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -91,11 +97,17 @@ class Host:
     @property
     def status(self) -> ExecutorStatus | None:
         """Its sign of life; of an earlier life there may be one for some seconds."""
-        with closing(self._valkey.connect()) as redis:
+        with closing(self.links.valkey.connect()) as redis:
             keys = list(redis.scan_iter(f"{HEARTBEAT_KEY_PREFIX}{self.name}-*"))
             signs = [sign for key in keys if (sign := redis.get(key)) is not None]
         found = [ExecutorStatus.model_validate_json(str(sign)) for sign in signs]
         return found[0] if len(found) == 1 else None
+
+    @property
+    def instance_id(self) -> str | None:
+        """What its present life is called."""
+        status = self.status
+        return None if status is None else status.instance_id
 
     def rests(self) -> bool:
         """Whether it is alone under its name, takes runs, and has none; its pool is full."""
@@ -103,7 +115,7 @@ class Host:
         return (
             status is not None
             and status.accepting
-            and (status.running, status.held_sandboxes, status.removing_sandboxes) == (0, 0, 0)
+            and (status.running, status.removing_sandboxes) == (0, 0)
             and status.ready_sandboxes == int(self._settings["SANDBOX_POOL_SIZE"])
         )
 
