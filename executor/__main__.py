@@ -68,7 +68,7 @@ def main() -> int:
             [
                 "worker",
                 "--pool=threads",
-                f"--concurrency={settings.executor_concurrency}",
+                f"--concurrency={settings.runs_at_once}",
                 f"--hostname=executor@{service.instance_id}",
                 f"--queues={round_queue(service.instance_id)},{QUEUE_NAME}",
                 f"--loglevel={settings.log_level}",

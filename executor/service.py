@@ -258,7 +258,7 @@ class ExecutorService:
             removing_sandboxes=self._pool.removing,
             running=len(self._runs),
             held_sandboxes=len(self._held),
-            capacity=self._settings.executor_concurrency,
+            capacity=self._settings.runs_at_once,
         )
 
     async def _clean_now_and_then(self) -> None:

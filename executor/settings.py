@@ -26,19 +26,6 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(item.strip().lower() for item in text.split(",") if item.strip())
 
 
-def default_concurrency(sandbox_bytes: int) -> int:
-    """Return how many programs a host runs at once, for as much memory as each may use.
-
-    Twice the processors: half of the programs wait for something. Fewer where they could not
-    all have their memory.
-    """
-    by_processors = 2 * (os.cpu_count() or 1)
-    memory_bytes = total_memory()
-    if memory_bytes is None or sandbox_bytes <= 0:
-        return by_processors
-    return max(1, min(by_processors, memory_bytes // sandbox_bytes))
-
-
 class ExecutorSettings(StorageSettings):
     """Every variable that an executor reads; upper case in the environment."""
 
@@ -84,13 +71,8 @@ class ExecutorSettings(StorageSettings):
     256 MB do not end before their time; a LibreOffice with a small document takes 229."""
     workspace_size_limit: int = Field(default=104_857_600, ge=MIB)
     """Bytes of `/mnt/data`."""
-    executor_concurrency: int = Field(
-        default_factory=lambda given: default_concurrency(
-            given.get("memory_limit", 0) + given.get("workspace_size_limit", 0)
-        ),
-        ge=1,
-    )
-    """Programs that run at once."""
+    executor_concurrency: int | None = Field(default=None, ge=1)
+    """Programs that run at once; see `runs_at_once`."""
     executor_min_free_memory: int = Field(default=256 * MIB, ge=0)
     """With less, in bytes, the host takes no new runs. 0: it always does."""
     executor_min_free_disk: int = Field(default=1024 * MIB, ge=0)
@@ -167,6 +149,22 @@ class ExecutorSettings(StorageSettings):
         An operator who raises `MEMORY_LIMIT` alone above the other's default means all runs.
         """
         return max(self.memory_limit_large, self.memory_limit)
+
+    @property
+    def runs_at_once(self) -> int:
+        """How many programs run at once: as many as the operator says, else as the host bears.
+
+        Twice the processors: half of the programs wait for something. Fewer where they could
+        not all have the memory of their limits.
+        """
+        if self.executor_concurrency is not None:
+            return self.executor_concurrency
+        by_processors = 2 * (os.cpu_count() or 1)
+        memory_bytes = total_memory()
+        if memory_bytes is None:
+            return by_processors
+        by_memory = memory_bytes // (self.memory_limit + self.workspace_size_limit)
+        return max(1, min(by_processors, by_memory))
 
     @property
     def most_waiting_sandboxes(self) -> int:
