@@ -1,4 +1,4 @@
-"""`python -m tests.api.stand_in_executor BROKER_URL INSTANCE_ID`: see `tests.api.broker`.
+"""`python -m tests.api.stand_in_executor BROKER_URL RESULT_URL NAME`: see `tests.api.broker`.
 
 Real Celery, real messages and signs of life; only the sandboxes are missing. What is done is
 what the run's code says.
@@ -33,11 +33,11 @@ CAPACITY = 8
 BEAT_S = 0.2
 TTL_S = 1
 
-url, instance_id = sys.argv[1:]
+broker_url, url, instance_id = sys.argv[1:]
 client = redis.Redis.from_url(url)
 cancelled = threading.Event()
 
-app = Celery("stand-in", broker=url, backend=url)
+app = Celery("stand-in", broker=broker_url, backend=url)
 app.conf.update(
     task_acks_late=True,
     worker_prefetch_multiplier=1,
@@ -56,9 +56,10 @@ def run_code(message: dict[str, Any]) -> None:
 
 async def run_and_tell(request: RunRequest) -> None:
     reports = Reports(url, instance_id=instance_id)
-    await reports.begun(request.run_id)
-    report = await asyncio.to_thread(run, request)
-    await reports.ended(report, until=request.deadline)
+    if await reports.claim(request.run_id, until=request.deadline):
+        await reports.begun(request.run_id)
+        report = await asyncio.to_thread(run, request)
+        await reports.ended(report, until=request.deadline)
     await reports.close()
 
 

@@ -41,7 +41,9 @@ def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def connected(
     valkey: Valkey, limits: QueueLimits = LIMITS
 ) -> AbstractAsyncContextManager[CeleryDispatcher]:
-    return connected_dispatcher(broker_url=valkey.url, result_url=valkey.url, limits=limits)
+    return connected_dispatcher(
+        broker_url=valkey.broker_url, result_url=valkey.url, limits=limits
+    )
 
 
 async def noted(valkey: Valkey, key: str) -> str:

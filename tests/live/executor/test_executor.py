@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from executor.messages import HEARTBEAT_TTL_S, QUEUE_NAME, ExecutorStatus, FailureKind
+from executor.messages import (
+    HEARTBEAT_KEY_PREFIX,
+    HEARTBEAT_TTL_S,
+    QUEUE_NAME,
+    ExecutorStatus,
+    FailureKind,
+)
 from storage.ids import new_id
 from storage.records import FileEntry, SessionRecord
 from storage.s3 import S3ObjectStore
@@ -187,7 +193,7 @@ class TestSignsOfLife:
 
     def test_they_expire_by_themselves(self, executor: ExecutorProcess, valkey: Valkey) -> None:
         with valkey.connect() as redis:
-            (key,) = redis.scan_iter(f"*{executor.owner}-*")
+            (key,) = redis.scan_iter(f"{HEARTBEAT_KEY_PREFIX}{executor.owner}-*")
 
             assert 0 < redis.ttl(key) <= HEARTBEAT_TTL_S
 
