@@ -28,7 +28,8 @@ from api.retrying import in_background
 from api.run_producer import RunProducer
 from api.run_queue import RedisRunQueue
 from api.run_results import ExpectedRun, RunResults, TaskMeta
-from api.turns import QueueLimits, Turns, window_for
+from api.turns import QueueLimits
+from api.turns_by_language import TurnsByLanguage
 from executor.messages import (
     HEARTBEAT_INTERVAL_S,
     Failed,
@@ -56,7 +57,7 @@ class CeleryDispatcher(Dispatcher):
         producer: RunProducer,
         results: RunResults,
         executors: LiveExecutors,
-        turns: Turns,
+        turns: TurnsByLanguage,
         *,
         queue: RedisRunQueue | None,
     ) -> None:
@@ -93,7 +94,8 @@ class CeleryDispatcher(Dispatcher):
 
     async def _run_in_turn(self, request: RunRequest) -> RunReport:
         came = time.perf_counter()
-        async with self._turns.turn(request.tenant, _user_of(request)):
+        turns = self._turns.of(request.language)
+        async with turns.turn(request.tenant, _user_of(request)):
             turn_ms = (time.perf_counter() - came) * 1000
             self._require_somebody()  # They may have gone meanwhile.
             return await self._attempt_twice(request, turn_ms)
@@ -182,10 +184,8 @@ async def connected_dispatcher(
     queue = RedisRunQueue(broker_url) if broker_url.startswith(REDIS_SCHEMES) else None
     results = RunResults(redis)
     ask_broker = None if broker_url == result_url else producer.ask
-    turns = Turns(limits)
-    executors = LiveExecutors(
-        redis, ask_broker=ask_broker, tell=lambda alive: turns.widen(window_for(alive))
-    )
+    turns = TurnsByLanguage(limits)
+    executors = LiveExecutors(redis, ask_broker=ask_broker, tell=turns.widen_for)
     try:
         async with in_background(
             results.listen(), results.catch_up(), results.tidy(), executors.watch()

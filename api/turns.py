@@ -42,6 +42,16 @@ def window_for(executors: Iterable[ExecutorStatus]) -> int:
     return capacity + max(1, capacity // 2) if capacity else UNKNOWN_WINDOW
 
 
+def compiled_window_for(executors: Iterable[ExecutorStatus]) -> int:
+    """Return how many runs of compiled languages may be sent and not ended at once.
+
+    Three quarters of what executors run, and none that lies ready: a flood of them leaves
+    others a place, and those wait for no more than the end of one.
+    """
+    capacity = sum(executor.capacity for executor in executors if executor.accepting)
+    return max(1, capacity - max(1, capacity // 4)) if capacity else UNKNOWN_WINDOW
+
+
 @dataclass(eq=False, slots=True)
 class _Waiter(Place):
     called: asyncio.Future[None] = field(kw_only=True)

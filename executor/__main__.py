@@ -9,7 +9,7 @@ from typing import Any
 from celery import signals
 
 from executor.boot_check import KnownEscapeError
-from executor.messages import QUEUE_NAME
+from executor.messages import COMPILED_QUEUE_NAME, QUEUE_NAME
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 from executor.shared_assets import SharedAssetsError
@@ -70,7 +70,7 @@ def main() -> int:
                 "--pool=threads",
                 f"--concurrency={settings.runs_at_once}",
                 f"--hostname=executor@{service.instance_id}",
-                f"--queues={round_queue(service.instance_id)},{QUEUE_NAME}",
+                f"--queues={round_queue(service.instance_id)},{QUEUE_NAME},{COMPILED_QUEUE_NAME}",
                 f"--loglevel={settings.log_level}",
                 "--without-gossip",
                 "--without-mingle",

@@ -6,12 +6,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from executor.tool_messages import ToolFunction, Waiting
+from sandbox.supervisor.languages import LANGUAGES
 from storage.records import ID_PATTERN, FileEntry
 
 TASK_NAME = "executor.run_code"
 """On the wire: moving the module must not rename the task."""
 
 QUEUE_NAME = "code-command.runs"
+COMPILED_QUEUE_NAME = f"{QUEUE_NAME}.compiled"
+"""Of languages whose compilers take long and much memory: executors take from both in turns."""
 
 MAX_CODE_BYTES = 4 * 1024 * 1024
 """Longest program, in bytes of UTF-8. LibreChat's write-file tool sends file contents as
@@ -20,6 +23,17 @@ broker, which holds it in memory."""
 
 MAX_ARGS = 256
 MAX_ARG_CHARS = 32_768
+
+
+def is_compiled(language: str) -> bool:
+    """Whether programs of a language, by its canonical name, are of those that take long."""
+    known = LANGUAGES.get(language)
+    return known is not None and known.compiles_large
+
+
+def queue_of(language: str) -> str:
+    """Return where runs of a language wait for an executor."""
+    return COMPILED_QUEUE_NAME if is_compiled(language) else QUEUE_NAME
 
 
 class MemoryClass(StrEnum):

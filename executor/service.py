@@ -24,6 +24,7 @@ from executor.held import Held
 from executor.intake import Intake
 from executor.memory import MemoryRules
 from executor.messages import (
+    COMPILED_QUEUE_NAME,
     QUEUE_NAME,
     ExecutorStatus,
     Failed,
@@ -100,7 +101,7 @@ class ExecutorService:
         self._life: Future[None] | None = None
         self._stop = asyncio.Event()
         self._gives_up = False
-        self.intake = Intake((QUEUE_NAME,))
+        self.intake = Intake((QUEUE_NAME, COMPILED_QUEUE_NAME))
         """For Celery's consumer to be attached to."""
         self._admission = Admission(
             self.intake,

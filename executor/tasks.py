@@ -6,7 +6,7 @@ from celery import Celery, Task
 from celery.signals import worker_ready
 from celery.worker.control import control_command
 
-from executor.broker_transport import use_steady_transport
+from executor.broker_transport import RoundsFirst, use_steady_transport
 from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
 from executor.reports import EXPIRY_S
 from executor.round_queue import declared_round_queue
@@ -70,8 +70,7 @@ def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:
     if not settings.broker_url.get_secret_value().startswith(("redis", "valkey")):
         return {}
     return {
-        # Programs that wait have had their turn: they go on before others begin.
-        "queue_order_strategy": "sorted",  # By name, and theirs is first.
+        "queue_order_strategy": f"{RoundsFirst.__module__}:{RoundsFirst.__name__}",
         "visibility_timeout": settings.code_exec_timeout + QUEUE_ALLOWANCE_S,
         # By default lost messages are looked for every 10 x 10 s.
         "unacked_restore_interval": 5,

@@ -17,6 +17,7 @@ from celery.worker.control import control_command
 
 from executor.messages import (
     CANCEL_COMMAND,
+    COMPILED_QUEUE_NAME,
     HEARTBEAT_KEY_PREFIX,
     QUEUE_NAME,
     TASK_NAME,
@@ -109,7 +110,7 @@ app.worker_main(
         "--pool=threads",
         f"--concurrency={CAPACITY}",
         f"--hostname=executor@{instance_id}",
-        f"--queues={QUEUE_NAME}",
+        f"--queues={QUEUE_NAME},{COMPILED_QUEUE_NAME}",
         "--loglevel=WARNING",
         "--without-gossip",
         "--without-mingle",

@@ -72,8 +72,12 @@ class Fleet:
             host.start()
         for host in self.hosts:
             eventually(host.rests, f"{host.name} rests:\n{host.log}", timeout_s=REST_S)
+        self.await_executors(len(self.hosts))
+
+    def await_executors(self, count: int) -> None:
+        """Wait until each replica knows of so many executors."""
         for replica in self.replicas:
-            eventually(lambda replica=replica: _executors_seen_by(replica) == len(self.hosts))
+            eventually(lambda replica=replica: _executors_seen_by(replica) == count)
 
     def host_of_a_run(self) -> Host:
         """Return who has begun a run, and not ended it; waits for one."""

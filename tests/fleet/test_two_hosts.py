@@ -79,6 +79,26 @@ class TestBothWell:
         assert {ran_on(fleet, answer.result()) for answer in answers} == {*fleet.hosts}
 
 
+class TestScaling:
+    def test_two_hosts_do_in_a_time_what_takes_one_nearly_twice_as_long(
+        self, fleet: Fleet, clients: ThreadPoolExecutor
+    ) -> None:
+        def work_s() -> float:
+            began_at = time.monotonic()
+            answers = [clients.submit(ask, fleet.caller, "sleep 1") for _ in range(6 * SLOTS)]
+            assert {answer.result().status_code for answer in answers} == {200}
+            return time.monotonic() - began_at
+
+        both_s = work_s()
+        fleet.hosts[0].send(signal.SIGTERM)
+        assert fleet.hosts[0].ended() == 0
+        fleet.await_executors(1)
+        one_s = work_s()
+
+        print(f"[{6 * SLOTS} runs of 1 s: {both_s:.1f} s on two hosts, {one_s:.1f} s on one]")  # noqa: T201 - a figure to follow
+        assert one_s > 1.5 * both_s
+
+
 class TestKilled:
     def test_a_plain_run_is_run_on_the_other_host_and_leaves_its_files_once(
         self, fleet: Fleet, clients: ThreadPoolExecutor

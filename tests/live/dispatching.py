@@ -17,11 +17,10 @@ LIMITS = QueueLimits(runs=1000, runs_per_tenant=1000, wait_s=30)
 
 
 def make_request(code: str = "echo", *args: str, wait_s: float = 30, **more: Any) -> RunRequest:
-    known: dict[str, Any] = {"tenant": "default", "user": "somebody"}
+    known: dict[str, Any] = {"tenant": "default", "user": "somebody", "language": "py"}
     return RunRequest(
         run_id=uuid4().hex,
         session_id="S" * 21,
-        language="py",
         code=code,
         args=args,
         deadline=time.time() + wait_s,

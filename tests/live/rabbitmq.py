@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from kombu import Connection, Queue
+from kombu import Connection, Exchange, Queue
 
 from executor.messages import QUEUE_NAME
 from infra.local.engine import find_program
@@ -117,5 +117,6 @@ def _answers(url: str) -> bool:
 def emptied(url: str) -> None:
     """Drop the runs that are queued: a test's, that nobody has taken."""
     with Connection(url) as connection, connection.channel() as channel:
-        Queue(QUEUE_NAME, routing_key=QUEUE_NAME)(channel).declare()
-        channel.queue_purge(QUEUE_NAME)
+        queue = Queue(QUEUE_NAME, Exchange(QUEUE_NAME), routing_key=QUEUE_NAME)(channel)
+        queue.declare()
+        queue.purge()
