@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.retrying import keep_doing
+from executor.image_version import LABEL, mismatch, supervisor_digest
 from executor.messages import (
     HEARTBEAT_INTERVAL_S,
     HEARTBEAT_KEY_PREFIX,
@@ -50,6 +51,8 @@ class LiveExecutors:
         self._ask_broker = ask_broker
         self._tell = tell
         self._last_seen: dict[str, float] = {}
+        self._expected_image = supervisor_digest()
+        self._compared: set[str] = set()
         self._somebody_at = asyncio.get_running_loop().time()
         self._readable_since: float | None = None
         self.statuses: Mapping[str, ExecutorStatus] = {}
@@ -80,6 +83,18 @@ class LiveExecutors:
         else:
             self._note(statuses)
         self._tell(self.statuses.values())
+
+    def _compare_image(self, status: ExecutorStatus) -> None:
+        """Tell, once, of an executor whose sandboxes are not of this API's version.
+
+        It takes runs all the same: while a service is renewed host by host both are right.
+        """
+        if not status.image_version or status.instance_id in self._compared:
+            return
+        self._compared.add(status.instance_id)
+        labels = {LABEL: status.image_version}
+        if problem := mismatch("there", labels, self._expected_image):
+            logger.warning("executor %s: %s", status.instance_id, problem)
 
     def nobody_for_s(self) -> float:
         """How long no executor has taken runs, as far as we could see."""
@@ -134,9 +149,12 @@ class LiveExecutors:
             self._readable_since = now
         self.broker_up = True
         self.statuses = statuses
+        for status in statuses.values():
+            self._compare_image(status)
         if any(status.accepting for status in statuses.values()):
             self._somebody_at = now
         self._last_seen.update(dict.fromkeys(statuses, now))
         for instance_id, seen in list(self._last_seen.items()):
             if now - seen > FORGET_AFTER_S:
                 del self._last_seen[instance_id]
+                self._compared.discard(instance_id)

@@ -255,6 +255,8 @@ class ExecutorStatus(BaseModel):
     sandboxes."""
     detail: str = ""
     """What is wrong, for an operator. Never sent to a client."""
+    image_version: str = ""
+    """What its sandbox image says (`executor.image_version`); empty: nothing, or not yet."""
     ready_sandboxes: int
     """Those that wait, in whatever state."""
     preloaded_sandboxes: int = 0

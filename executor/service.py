@@ -8,19 +8,20 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from executor import boot_check
 from executor.admission import Admission, Reserve
 from executor.broker_clock import BrokerClock
 from executor.concurrency import end
-from executor.engines import disk_of, make_engine
+from executor.engines import disk_of, image_labels, make_engine
 from executor.heartbeat import beat
 from executor.held import Held
+from executor.image_check import ImageCheck
 from executor.intake import Intake
 from executor.memory import MemoryRules
 from executor.messages import (
@@ -36,7 +37,7 @@ from executor.messages import (
 from executor.pool import WarmPool
 from executor.programmatic import ProgrammaticRunner
 from executor.reports import Reports
-from executor.run import Runner, RunTakenError
+from executor.run import Runner, RunTakenError, Work
 from executor.run_limits import run_limits
 from executor.sandbox import SandboxUnavailableError
 from executor.settings import ExecutorSettings
@@ -50,14 +51,6 @@ REPORTING_GRACE_S = 2.0
 """What the reports of cancelled runs may take when the executor ends."""
 
 _log = logging.getLogger(__name__)
-
-
-class Work(Protocol):
-    """What is to be done for a message, once it is known that nobody has begun it before."""
-
-    def __call__(self, *, is_ours: Awaitable[bool]) -> Coroutine[Any, Any, RunReport]:
-        """Do it, unless `is_ours` says no; see `Runner.run`."""
-        ...
 
 
 class ExecutorService:
@@ -103,6 +96,7 @@ class ExecutorService:
         self._gives_up = False
         self.intake = Intake((QUEUE_NAME, COMPILED_QUEUE_NAME))
         """For Celery's consumer to be attached to."""
+        self._image = ImageCheck(settings.sandbox_image, partial(image_labels, settings))
         self._admission = Admission(
             self.intake,
             Reserve.from_settings(settings),
@@ -224,6 +218,7 @@ class ExecutorService:
                 asyncio.create_task(self._clean_now_and_then()),
                 asyncio.create_task(self._clock.follow()),
                 asyncio.create_task(boot_check.tell(self._engine)),
+                asyncio.create_task(self._image.check()),
                 asyncio.create_task(
                     self._admission.find_disk(partial(disk_of, self._settings))
                 ),
@@ -253,6 +248,7 @@ class ExecutorService:
             engine="down" if trouble else "up",
             accepting=not refusal,
             detail=trouble or refusal,
+            image_version=self._image.version,
             ready_sandboxes=self._pool.ready,
             preloaded_sandboxes=self._pool.preloaded,
             making_sandboxes=self._pool.making,

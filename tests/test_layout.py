@@ -26,6 +26,7 @@ MAY_IMPORT = {
     ),
     "api": (
         "api",
+        "executor.image_version",
         "executor.messages",
         "executor.round_queue",
         "executor.tool_messages",
