@@ -150,15 +150,13 @@ class TestStopped:
         self, fleet: Fleet, clients: ThreadPoolExecutor
     ) -> None:
         """Redis gives the next message to who has waited longest, whether they read or not."""
-        for host in fleet.hosts:
-            fleet.rest()
-            with host.stopped():
-                answers = [
-                    clients.submit(ask, fleet.caller, f"echo {number}") for number in range(3)
-                ]
+        with fleet.hosts[0].stopped():
+            answers = [
+                clients.submit(ask, fleet.caller, f"echo {number}") for number in range(3)
+            ]
 
-                with measured("runs beside a host that is stopped"):
-                    assert came_through(answers) == ["0\n", "1\n", "2\n"]
+            with measured("runs beside a host that is stopped"):
+                assert came_through(answers) == ["0\n", "1\n", "2\n"]
 
 
 class TestToldToEnd:
