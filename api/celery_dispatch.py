@@ -31,8 +31,16 @@ from api.retrying import in_background
 from api.run_producer import RunProducer
 from api.run_queue import RedisRunQueue
 from api.run_results import ExpectedRun, RunResults, TaskMeta
-from api.turns import QueueLimits, Turns, window_for
-from executor.messages import HEARTBEAT_INTERVAL_S, RunReport, RunRequest
+from api.turns import QueueLimits
+from api.turns_by_language import TurnsByLanguage
+from executor.messages import (
+    HEARTBEAT_INTERVAL_S,
+    Failed,
+    FailureKind,
+    RunReport,
+    RunRequest,
+)
+from storage.ids import new_id
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +60,7 @@ class CeleryDispatcher(Dispatcher):
         producer: RunProducer,
         results: RunResults,
         executors: LiveExecutors,
-        turns: Turns,
+        turns: TurnsByLanguage,
         *,
         queue: RedisRunQueue | None,
     ) -> None:
@@ -92,20 +100,33 @@ class CeleryDispatcher(Dispatcher):
 
     async def _run_in_turn(self, request: RunRequest) -> RunReport:
         came = time.perf_counter()
-        async with self._turns.turn(request.tenant, _user_of(request)):
+        turns = self._turns.of(request.language)
+        async with turns.turn(request.tenant, _user_of(request)):
             turn_ms = (time.perf_counter() - came) * 1000
             self._require_somebody()  # They may have gone meanwhile.
             return await self._attempt_twice(request, turn_ms)
 
     async def _attempt_twice(self, request: RunRequest, turn_ms: float) -> RunReport:
         try:
-            return await self._attempt(request, turn_ms)
+            report = await self._attempt(request, turn_ms)
         except ExecutorLostError as fault:
-            # A new id: the broker may yet hand the old message to somebody, who then finds
-            # it revoked.
-            again = request.model_copy(update={"run_id": uuid4().hex})
-            logger.warning("%s; sent again as %s", fault, again.run_id)
-            return await self._attempt(again, turn_ms)
+            reason = str(fault)
+        else:
+            if not self._can_be_passed_on(report):
+                return report
+            reason = f"run {request.run_id} was handed back"
+        # A new id: the broker may yet hand the old message to somebody, who then finds it
+        # revoked. A new session: an executor that only seemed dead may yet store what it has.
+        again = request.model_copy(update={"run_id": uuid4().hex, "session_id": new_id()})
+        logger.warning("%s; sent again as %s", reason, again.run_id)
+        report = await self._attempt(again, turn_ms)
+        return report.model_copy(update={"session_id": again.session_id})
+
+    def _can_be_passed_on(self, report: RunReport) -> bool:
+        result = report.result
+        if not isinstance(result, Failed) or result.kind is not FailureKind.HANDED_BACK:
+            return False
+        return self._executors.others_accept(result.detail)
 
     async def _attempt(self, request: RunRequest, turn_ms: float) -> RunReport:
         journey = Journey(turn_ms=turn_ms)
@@ -113,26 +134,42 @@ class CeleryDispatcher(Dispatcher):
             try:
                 await self._send(request)
                 journey.sent()
-                meta = await self._outcome(expected)
+                meta = await self._outcome(expected, request)
             except (asyncio.CancelledError, ExecutorLostError):
                 # The client left, time is up, or the executor only seems dead.
                 await self._producer.cancel(request.run_id)
                 raise
         return journey.told_in(_report(meta))
 
-    async def _outcome(self, expected: ExpectedRun) -> TaskMeta:
+    async def _outcome(self, expected: ExpectedRun, request: RunRequest) -> TaskMeta:
         """Wait for the run's end, for as long as its executor lives.
+
+        A broker may have handed the message to an executor that was gone already: Redis does
+        with one that waits for it on a connection nobody reads. Sent a second time it is run
+        once all the same (`executor.reports`).
 
         Raises:
             ExecutorLostError: It does not any more.
+            ExecutorsUnavailableError: Nobody has begun it, and nobody will.
         """
+        clock = asyncio.get_running_loop().time
+        sent_at = clock()
         while True:
             await asyncio.wait({expected.outcome}, timeout=HEARTBEAT_INTERVAL_S)
             if expected.outcome.done():
                 return expected.outcome.result()
             executor = expected.executor
-            if executor and self._executors.is_lost(executor, since=expected.begun_at):
-                raise ExecutorLostError(f"executor {executor} vanished during a run")
+            if executor:
+                if self._executors.is_lost(executor, since=expected.begun_at):
+                    raise ExecutorLostError(f"executor {executor} vanished during a run")
+                continue
+            if self._executors.nobody_for_s() > NOBODY_GRACE_S:
+                await self._producer.cancel(request.run_id)
+                raise ExecutorsUnavailableError("no executor takes runs any more")
+            if self._executors.has_lost_any(since=sent_at):
+                logger.info("run %s may have gone with an executor: sent again", request.run_id)
+                await self._send(request)
+                sent_at = clock()
 
 
 @asynccontextmanager
@@ -153,10 +190,8 @@ async def connected_dispatcher(
     queue = RedisRunQueue(broker_url) if broker_url.startswith(REDIS_SCHEMES) else None
     results = RunResults(redis)
     ask_broker = None if broker_url == result_url else producer.ask
-    turns = Turns(limits)
-    executors = LiveExecutors(
-        redis, ask_broker=ask_broker, tell=lambda alive: turns.widen(window_for(alive))
-    )
+    turns = TurnsByLanguage(limits)
+    executors = LiveExecutors(redis, ask_broker=ask_broker, tell=turns.widen_for)
     try:
         async with in_background(
             results.listen(),
@@ -173,7 +208,7 @@ async def connected_dispatcher(
         await redis.aclose()
 
 
-def _own_status(instance_id: str, turns: Turns) -> ApiStatus:
+def _own_status(instance_id: str, turns: TurnsByLanguage) -> ApiStatus:
     return ApiStatus(
         instance_id=instance_id,
         host=socket.gethostname(),

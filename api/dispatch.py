@@ -62,9 +62,10 @@ class Dispatcher(Protocol):
     async def run(self, request: RunRequest) -> RunReport:
         """Have `request` run; return its report, with what every step of it took.
 
-        A run whose executor died is sent once more: it has no effect outside its sandbox
-        before its outputs are stored, and those lie under a session id that no client has
-        seen. When the caller is cancelled (its client left), the run is cancelled too.
+        A run whose executor died, or ended before it, is sent once more: it has no effect
+        outside its sandbox before its outputs are stored, and those lie under a session id that
+        no client has seen; the second time under another (`RunReport.session_id`). When the
+        caller is cancelled (its client left), the run is cancelled too.
 
         Raises:
             ExecutorsUnavailableError: Nobody can take it; nothing was started.

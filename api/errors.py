@@ -262,6 +262,12 @@ FAILURES: Mapping[FailureKind, Answer] = {
         f"Sandbox runtime is unavailable: the run was cancelled. {_RETRY}",
         retry_after_s=RETRY_AFTER_S,
     ),
+    FailureKind.HANDED_BACK: Answer(
+        HTTP_503_SERVICE_UNAVAILABLE,
+        "microvm_unhealthy",
+        f"Sandbox runtime is unavailable: the executor was stopped. {_RETRY}",
+        retry_after_s=RETRY_AFTER_S,
+    ),
 }
 
 INTERNAL = Answer(HTTP_500_INTERNAL_SERVER_ERROR, "Internal server error")

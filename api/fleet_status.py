@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from api.own_status import API_KEY_PREFIX, ApiStatus
-from executor.messages import HEARTBEAT_KEY_PREFIX, QUEUE_NAME, ExecutorStatus
+from executor.messages import HEARTBEAT_KEY_PREFIX, RUN_QUEUES, ExecutorStatus
 
 TIMEOUT_S = 3.0
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -48,8 +48,8 @@ def read_fleet(*, broker_url: str, result_url: str) -> FleetStatus:
         queue_length = None
         if broker_url.startswith(REDIS_SCHEMES):
             with closing(_connect(broker_url)) as broker:
-                length: Any = broker.llen(QUEUE_NAME)
-                queue_length = int(length)
+                lengths: list[Any] = [broker.llen(queue) for queue in RUN_QUEUES]
+                queue_length = sum(map(int, lengths))
     except (RedisError, OSError) as fault:
         raise FleetUnreachableError(f"the broker does not answer: {fault}") from fault
     return FleetStatus(

@@ -10,11 +10,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.retrying import keep_doing
+from executor.image_version import LABEL, mismatch, supervisor_digest
 from executor.messages import (
     HEARTBEAT_INTERVAL_S,
     HEARTBEAT_KEY_PREFIX,
     HEARTBEAT_TTL_S,
-    QUEUE_NAME,
+    RUN_QUEUES,
     ExecutorStatus,
 )
 
@@ -51,6 +52,8 @@ class LiveExecutors:
         self._ask_broker = ask_broker
         self._tell = tell
         self._last_seen: dict[str, float] = {}
+        self._expected_image = supervisor_digest()
+        self._compared: set[str] = set()
         self._somebody_at = asyncio.get_running_loop().time()
         self._readable_since: float | None = None
         self.statuses: Mapping[str, ExecutorStatus] = {}
@@ -76,7 +79,8 @@ class LiveExecutors:
             if self._ask_broker is not None:
                 await self._ask_broker()
             else:
-                self.queue_length = int(await self._redis.llen(QUEUE_NAME))
+                lengths = [await self._redis.llen(queue) for queue in RUN_QUEUES]
+                self.queue_length = sum(map(int, lengths))
         except (RedisError, OSError, TimeoutError) as fault:
             self.errors += 1
             if self.broker_up:
@@ -89,8 +93,20 @@ class LiveExecutors:
             self._note(statuses)
         self._tell(self.statuses.values())
 
+    def _compare_image(self, status: ExecutorStatus) -> None:
+        """Tell, once, of an executor whose sandboxes are not of this API's version.
+
+        It takes runs all the same: while a service is renewed host by host both are right.
+        """
+        if not status.image_version or status.instance_id in self._compared:
+            return
+        self._compared.add(status.instance_id)
+        labels = {LABEL: status.image_version}
+        if problem := mismatch("there", labels, self._expected_image):
+            logger.warning("executor %s: %s", status.instance_id, problem)
+
     def nobody_for_s(self) -> float:
-        """How long no executor has been alive, as far as we could see."""
+        """How long no executor has taken runs, as far as we could see."""
         return asyncio.get_running_loop().time() - self._somebody_at
 
     def is_lost(self, instance_id: str, *, since: float) -> bool:
@@ -104,6 +120,20 @@ class LiveExecutors:
         now = asyncio.get_running_loop().time()
         last = max(self._last_seen.get(instance_id, since), since)
         return now - last > LOST_AFTER_S and now - self._readable_since > HEARTBEAT_TTL_S
+
+    def has_lost_any(self, *, since: float) -> bool:
+        """Whether an executor is gone that lived at `since` (the loop's clock) or later."""
+        return any(
+            seen + HEARTBEAT_INTERVAL_S >= since and self.is_lost(instance_id, since=seen)
+            for instance_id, seen in self._last_seen.items()
+        )
+
+    def others_accept(self, instance_id: str) -> bool:
+        """Whether anybody but this executor takes runs."""
+        return any(
+            status.accepting and status.instance_id != instance_id
+            for status in self.statuses.values()
+        )
 
     async def _read(self) -> dict[str, ExecutorStatus]:
         pattern = f"{HEARTBEAT_KEY_PREFIX}*"
@@ -128,9 +158,12 @@ class LiveExecutors:
             self._readable_since = now
         self.broker_up = True
         self.statuses = statuses
-        if statuses:
+        for status in statuses.values():
+            self._compare_image(status)
+        if any(status.accepting for status in statuses.values()):
             self._somebody_at = now
         self._last_seen.update(dict.fromkeys(statuses, now))
         for instance_id, seen in list(self._last_seen.items()):
             if now - seen > FORGET_AFTER_S:
                 del self._last_seen[instance_id]
+                self._compared.discard(instance_id)

@@ -26,7 +26,8 @@ from api.programmatic_answer import RoundAnswer
 from api.programmatic_results import MAX_HISTORY_BYTES, Continuation, GivenResult
 from api.programmatic_rounds import Rounds
 from api.programmatic_store import Execution, ExecutionStore, StoreUnavailableError
-from executor.messages import FailureKind, Finished, RunReport, RunRequest
+from api.runs import Outcome
+from executor.messages import FailureKind, Finished, RunReport
 from executor.tool_messages import RoundRequest, Waiting
 
 logger = logging.getLogger(__name__)
@@ -58,18 +59,17 @@ class Programmatic:
     """Longest time between a request and its answer."""
     audit: AuditLog | None = None
 
-    async def begun(
-        self, caller: Caller, run: RunRequest, result: Finished | Waiting
-    ) -> RoundAnswer:
+    async def begun(self, caller: Caller, outcome: Outcome) -> RoundAnswer:
         """Tell how the first round went, and remember a program that waits."""
+        session_id, result = outcome
         if isinstance(result, Finished):
-            return answers.ended(run.session_id, result)
+            return answers.ended(session_id, result)
         token = secrets.token_urlsafe(32)
-        answer = answers.pending(token, run.session_id, result)
+        answer = answers.pending(token, session_id, result)
         execution = Execution(
             owner=owner_of(caller),
             run_id=result.run_id,
-            session_id=run.session_id,
+            session_id=session_id,
             executor=result.executor,
             pending=[call.number for call in result.calls],
             recorded={},
@@ -81,11 +81,11 @@ class Programmatic:
         try:
             await self.store.save(token, execution)
         except StoreUnavailableError as fault:
-            logger.warning("run %s cannot be gone on with: %s", run.run_id, fault)
+            logger.warning("run %s cannot be gone on with: %s", result.run_id, fault)
             await self.rounds.end(result.run_id)
             text = "Failed to persist replay state; please retry the request from scratch"
             status = HTTP_503_SERVICE_UNAVAILABLE
-            return answers.answer(status, status="error", error=text, session_id=run.session_id)
+            return answers.answer(status, status="error", error=text, session_id=session_id)
         return answer
 
     async def carry_on(

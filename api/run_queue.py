@@ -22,7 +22,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from api.dispatch import BrokerUnavailableError
-from executor.messages import QUEUE_NAME, TASK_NAME, RunRequest
+from executor.messages import QUEUE_NAME, TASK_NAME, RunRequest, queue_of
 from executor.round_queue import EXPIRY_S
 from executor.tool_messages import ROUND_TASK_NAME, RoundRequest, round_queue
 
@@ -72,11 +72,12 @@ class RedisRunQueue:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S), self._turns:
                 request = await self._by_brokers_clock(request)
+                queue = queue_of(request.language)
                 if len(request.code) > LARGE_BYTES:
-                    message = await asyncio.to_thread(self.message, request)
+                    message = await asyncio.to_thread(self.message, request, TASK_NAME, queue)
                 else:
-                    message = self.message(request)
-                await self._redis.execute_command("LPUSH", QUEUE_NAME, message)
+                    message = self.message(request, TASK_NAME, queue)
+                await self._redis.execute_command("LPUSH", queue, message)
         except _FAULTS as fault:
             raise BrokerUnavailableError("the broker does not answer") from fault
 

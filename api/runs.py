@@ -1,7 +1,7 @@
 """Has a program run for as long as its client waits."""
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar import Request
 
@@ -14,9 +14,17 @@ from executor.messages import Failed, Finished, RunRequest
 from executor.tool_messages import Waiting
 
 
+class Outcome(NamedTuple):
+    """How a program went."""
+
+    session_id: str
+    """Where its files are. Not where `RunRequest` says if it had to be begun again."""
+    result: Finished | Waiting
+
+
 async def run_while_connected(
     request: Request[Any, Any, Any], dispatcher: Dispatcher, run: RunRequest
-) -> Finished | Waiting:
+) -> Outcome:
     """Return how the program went; one that calls tools may wait for them.
 
     Raises:
@@ -44,4 +52,4 @@ async def run_while_connected(
     clock_of(request).add(report.steps)
     if isinstance(report.result, Failed):
         raise RunFailedError(report.result.kind, report.result.detail)
-    return report.result
+    return Outcome(report.session_id or run.session_id, report.result)

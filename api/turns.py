@@ -38,8 +38,18 @@ def window_for(executors: Iterable[ExecutorStatus]) -> int:
     of 30 ms and two busy processors, all took 23 % longer without them than if every run was
     sent at once, and 6 % longer with half as many; with runs of 150 ms there was no telling.
     """
-    capacity = sum(executor.capacity for executor in executors)
+    capacity = sum(executor.capacity for executor in executors if executor.accepting)
     return capacity + max(1, capacity // 2) if capacity else UNKNOWN_WINDOW
+
+
+def compiled_window_for(executors: Iterable[ExecutorStatus]) -> int:
+    """Return how many runs of compiled languages may be sent and not ended at once.
+
+    Three quarters of what executors run, and none that lies ready: a flood of them leaves
+    others a place, and those wait for no more than the end of one.
+    """
+    capacity = sum(executor.capacity for executor in executors if executor.accepting)
+    return max(1, capacity - max(1, capacity // 4)) if capacity else UNKNOWN_WINDOW
 
 
 @dataclass(eq=False, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from celery import signals
 
 from executor.boot_check import KnownEscapeError
-from executor.messages import QUEUE_NAME
+from executor.messages import RUN_QUEUES
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 from executor.shared_assets import SharedAssetsError
@@ -18,9 +18,6 @@ from executor.tool_messages import round_queue
 from storage.configuration import ConfigurationError, load_settings
 from telemetry.logs import set_up_logs
 from telemetry.traces import TracesError, set_up_traces
-
-SHUTDOWN_GRACE_S = 8.0
-"""What a run may take to end by itself once the executor was told to stop."""
 
 CELERY_LOGS_WITH_CONTENT = ("celery.app.trace", "celery.worker.strategy")
 """At INFO these write what a task returns: the output of users' programs."""
@@ -58,7 +55,7 @@ def main() -> int:
     wire(service, settings)
 
     def on_shutdown(**_: Any) -> None:
-        service.cancel_all_after(SHUTDOWN_GRACE_S)
+        service.hand_back_after(settings.executor_shutdown_grace)
 
     signals.worker_shutting_down.connect(on_shutdown, weak=False)
     worker = WorkerEnd()
@@ -75,9 +72,9 @@ def main() -> int:
                 "--quiet",  # Its banner is no log line.
                 "worker",
                 "--pool=threads",
-                f"--concurrency={settings.executor_concurrency}",
+                f"--concurrency={settings.runs_at_once}",
                 f"--hostname=executor@{service.instance_id}",
-                f"--queues={round_queue(service.instance_id)},{QUEUE_NAME}",
+                f"--queues={','.join((round_queue(service.instance_id), *RUN_QUEUES))}",
                 f"--loglevel={settings.log_level}",
                 "--without-gossip",
                 "--without-mingle",

@@ -7,7 +7,9 @@ import secrets
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import docker  # noqa: TID251 - this is the adapter
@@ -33,6 +35,9 @@ T = TypeVar("T")
 
 CALL_TIMEOUT_S = 30
 PARALLEL_CALLS = 16
+
+LOCAL_URL = "http+docker://"
+"""How docker-py calls an engine that it reaches over a socket of this host."""
 
 KILLED = 128 + signal.SIGKILL
 """Exit code of a container whose first process was killed."""
@@ -254,6 +259,20 @@ def _connect() -> Any:
         max_pool_size=PARALLEL_CALLS,
         num_pools=4,
     )
+
+
+def data_root() -> Path | None:
+    """Return where the engine keeps its data; `None` where that is another host's disk.
+
+    Raises:
+        SandboxUnavailableError: The engine does not answer.
+    """
+    try:
+        with closing(_connect()) as api:
+            is_here = str(api.base_url).startswith(LOCAL_URL)
+            return Path(api.info()["DockerRootDir"]) if is_here else None
+    except (docker.errors.DockerException, OSError) as fault:
+        raise SandboxUnavailableError(f"Docker: {_first_line(fault)}") from fault
 
 
 def _status(fault: SandboxUnavailableError) -> int | None:

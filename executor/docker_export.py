@@ -1,6 +1,6 @@
 """Images of a Docker engine as archives, for runtimes that are driven directly."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,7 @@ class EngineImage:
     entrypoint: tuple[str, ...]
     environment: tuple[str, ...]
     """As `NAME=value`."""
+    labels: Mapping[str, str]
 
 
 class EngineImages:
@@ -53,6 +54,7 @@ class EngineImages:
             size_bytes=about["Size"],
             entrypoint=tuple(config.get("Entrypoint") or config.get("Cmd") or ()),
             environment=tuple(config.get("Env") or ()),
+            labels=config.get("Labels") or {},
         )
 
     def has(self, digest: str) -> bool:

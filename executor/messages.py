@@ -7,12 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from executor.figures import ExecutorFigures
 from executor.tool_messages import RequestId, ToolFunction, TraceParent, Waiting
+from sandbox.supervisor.languages import LANGUAGES
 from storage.records import ID_PATTERN, FileEntry
 
 TASK_NAME = "executor.run_code"
 """On the wire: moving the module must not rename the task."""
 
 QUEUE_NAME = "code-command.runs"
+COMPILED_QUEUE_NAME = f"{QUEUE_NAME}.compiled"
+"""Of languages whose compilers take long and much memory: executors take from both in turns."""
+RUN_QUEUES = (QUEUE_NAME, COMPILED_QUEUE_NAME)
 
 MAX_CODE_BYTES = 4 * 1024 * 1024
 """Longest program, in bytes of UTF-8. LibreChat's write-file tool sends file contents as
@@ -21,6 +25,17 @@ broker, which holds it in memory."""
 
 MAX_ARGS = 256
 MAX_ARG_CHARS = 32_768
+
+
+def is_compiled(language: str) -> bool:
+    """Whether programs of a language, by its canonical name, are of those that take long."""
+    known = LANGUAGES.get(language)
+    return known is not None and known.compiles_large
+
+
+def queue_of(language: str) -> str:
+    """Return where runs of a language wait for an executor."""
+    return COMPILED_QUEUE_NAME if is_compiled(language) else QUEUE_NAME
 
 
 class MemoryClass(StrEnum):
@@ -149,6 +164,8 @@ class FailureKind(StrEnum):
     """Its turn came too late, or its outputs took too long."""
     CANCELLED = "cancelled"
     """The client left."""
+    HANDED_BACK = "handed_back"
+    """Its executor ends and could not wait for it. Safe to retry: nothing was stored."""
     NOT_HELD = "not_held"
     """The program that was to go on does not wait here any more."""
     UNKNOWN_TOOL = "unknown_tool"
@@ -163,7 +180,7 @@ class Failed(BaseModel):
     outcome: Literal["failed"] = "failed"
     kind: FailureKind
     detail: str = ""
-    """The name of the unknown tool."""
+    """The name of the unknown tool; the executor that has handed it back."""
 
 
 LONGEST_STEP_MS = 86_400_000.0
@@ -221,6 +238,9 @@ class RunReport(BaseModel):
 
     run_id: str
     result: Finished | Waiting | Failed = Field(discriminator="outcome")
+    session_id: str | None = None
+    """Where its files are, if not where they were to be: the API's to fill in, which sends what
+    has lost its executor again with another session."""
     begun_at: float | None = None
     """When the executor took it up: Unix time by its own clock, which may go wrong by any
     amount beside the API's."""
@@ -237,8 +257,13 @@ class ExecutorStatus(BaseModel):
     host: str
     engine: Literal["up", "down"]
     """Whether the container engine answers."""
+    accepting: bool = True
+    """Whether it takes new runs: not while it ends, lacks memory or disk, or makes no
+    sandboxes."""
     detail: str = ""
     """What is wrong, for an operator. Never sent to a client."""
+    image_version: str = ""
+    """What its sandbox image says (`executor.image_version`); empty: nothing, or not yet."""
     ready_sandboxes: int
     """Those that wait, in whatever state."""
     preloaded_sandboxes: int = 0

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import msgspec
 from redis.asyncio import Redis
@@ -62,18 +63,28 @@ class Reports:
         Brokers give back what was not acknowledged, as when a connection broke, and an API
         that is not sure whether its message arrived sends it again. A second run would write
         over what the client was told of the first. What has lost its executor comes again
-        under a new id (`api.celery_dispatch`). A store that does not answer stops no run:
-        that another executor has the same one is the less likely of the two.
+        under a new id (`api.celery_dispatch`). While the store does not answer, it is asked
+        again until the Unix time `until`: an executor that was stopped or cut off for a while
+        may not begin what another has run meanwhile (seen), and without the store nobody hears
+        of a run anyway.
         """
-        keep_s = max(1, int(until - self._clock())) + CLAIM_EXPIRY_S
+        token = f"{self._instance_id} {uuid4().hex}"  # An answer that was lost is known again.
+        while True:
+            left_s = until - self._clock()
+            try:
+                return await self._claimed(run_id, token, keep_s=max(1, int(left_s)))
+            except (RedisError, OSError) as fault:
+                self.errors += 1
+                if left_s < PAUSE_S:
+                    _log.warning("run %s: nobody knows if it has begun: %s", run_id, fault)
+                    return False
+            await asyncio.sleep(PAUSE_S)
+
+    async def _claimed(self, run_id: str, token: str, *, keep_s: int) -> bool:
         key = f"{CLAIM_PREFIX}{run_id}"
-        try:
-            ours = await self._redis.set(key, self._instance_id, nx=True, ex=keep_s)
-        except (RedisError, OSError) as fault:
-            self.errors += 1
-            _log.warning("run %s: whether it has begun before is not known: %s", run_id, fault)
+        if await self._redis.set(key, token, nx=True, ex=keep_s + CLAIM_EXPIRY_S):
             return True
-        return bool(ours)
+        return await self._redis.get(key) == token.encode()
 
     async def begun(self, run_id: str) -> None:
         """Say who has the run, so that it is missed if its executor vanishes.

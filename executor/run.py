@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from executor.concurrency import all_of, task_group
 from executor.memory import MemoryRules
@@ -41,6 +42,14 @@ PARALLEL_OPENS = 16
 
 class RunTakenError(Exception):
     """The run was begun before: its message has come a second time."""
+
+
+class Work(Protocol):
+    """What is to be done for a message, once it is known that nobody has begun it before."""
+
+    def __call__(self, *, is_ours: Awaitable[bool]) -> Coroutine[Any, Any, RunReport]:
+        """Do it, unless `is_ours` says no; see `Runner.run`."""
+        ...
 
 
 FAILURES: dict[type[Exception], FailureKind] = {

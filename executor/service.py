@@ -8,21 +8,25 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from executor import boot_check, run_log
+from executor.admission import Admission, Reserve
 from executor.broker_clock import BrokerClock
+from executor.cleaning import Cleaning
 from executor.concurrency import end
-from executor.engines import make_engine
+from executor.engines import disk_of, image_labels, make_engine
 from executor.figures import ExecutorFigures
 from executor.heartbeat import beat
 from executor.held import Held
+from executor.image_check import ImageCheck
+from executor.intake import Intake
 from executor.memory import MemoryRules
 from executor.messages import (
+    RUN_QUEUES,
     ExecutorStatus,
     Failed,
     FailureKind,
@@ -32,8 +36,8 @@ from executor.messages import (
 from executor.pool import WarmPool
 from executor.programmatic import ProgrammaticRunner
 from executor.reports import Reports
-from executor.run import Runner, RunTakenError
-from executor.sandbox import RunLimits, SandboxUnavailableError
+from executor.run import Runner, RunTakenError, Work
+from executor.run_limits import run_limits
 from executor.settings import ExecutorSettings
 from executor.tool_messages import RoundRequest
 from storage.ids import new_id
@@ -42,32 +46,10 @@ from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions
 from telemetry import traces
 
-CLEANING_RETRY_S = 5.0
 REPORTING_GRACE_S = 2.0
 """What the reports of cancelled runs may take when the executor ends."""
 
 _log = logging.getLogger(__name__)
-
-
-def run_limits(settings: ExecutorSettings) -> RunLimits:
-    """Return what one run may use, as the operator set it."""
-    return RunLimits(
-        wall_time_s=settings.code_exec_timeout,
-        stdout_bytes=settings.output_max_bytes,
-        stderr_bytes=settings.output_max_bytes,
-        file_bytes=settings.max_upload_size,
-        total_bytes=settings.workspace_size_limit,
-        files=settings.max_output_files,
-        extensions=settings.kept_extensions,
-    )
-
-
-class Work(Protocol):
-    """What is to be done for a message, once it is known that nobody has begun it before."""
-
-    def __call__(self, *, is_ours: Awaitable[bool]) -> Coroutine[Any, Any, RunReport]:
-        """Do it, unless `is_ours` says no; see `Runner.run`."""
-        ...
 
 
 class ExecutorService:
@@ -111,10 +93,19 @@ class ExecutorService:
         self._taken: set[asyncio.Task[RunReport | None]] = set()
         self._life: Future[None] | None = None
         self._stop = asyncio.Event()
-        self._trouble = ""
-        self._cleaning_due = asyncio.Event()
+        self._gives_up = False
+        self.intake = Intake(RUN_QUEUES)
+        """For Celery's consumer to be attached to."""
+        self._image = ImageCheck(settings.sandbox_image, partial(image_labels, settings))
+        self._admission = Admission(
+            self.intake,
+            Reserve.from_settings(settings),
+            makes_ahead=settings.sandbox_pool_size > 0,
+        )
+        self._cleaning = Cleaning(
+            self._engine, interval_s=settings.cleanup_interval_minutes * 60
+        )
         self._missed_beats = 0
-        self._leftovers_removed = 0
 
     def start(self) -> None:
         """Start the loop; fill the pool and clean up in the background.
@@ -159,9 +150,10 @@ class ExecutorService:
         """End a run whose client left; unknown ones are none of ours. From any thread."""
         self._loop.call_soon_threadsafe(self._cancel, run_id)
 
-    def cancel_all_after(self, grace_s: float) -> None:
-        """Give what runs `grace_s` seconds to end by itself. From any thread."""
-        self._loop.call_soon_threadsafe(self._loop.call_later, grace_s, self._cancel_all)
+    def hand_back_after(self, grace_s: float) -> None:
+        """Begin nothing more; give what runs `grace_s` seconds to end. From any thread."""
+        self._admission.end()
+        self._loop.call_soon_threadsafe(self._loop.call_later, grace_s, self._hand_back)
 
     def _cancel(self, run_id: str) -> None:
         task = self._runs.get(run_id)
@@ -169,7 +161,8 @@ class ExecutorService:
             task.cancel()
         self._held.drop_by_id(run_id)
 
-    def _cancel_all(self) -> None:
+    def _hand_back(self) -> None:
+        self._gives_up = True
         for task in self._runs.values():
             task.cancel()
 
@@ -218,6 +211,8 @@ class ExecutorService:
             report = await task
         except asyncio.CancelledError:
             failed = Failed(kind=FailureKind.CANCELLED)
+            if self._gives_up:
+                failed = Failed(kind=FailureKind.HANDED_BACK, detail=self.instance_id)
             report = RunReport(run_id=run_id, result=failed)
         finally:
             del self._runs[run_id]
@@ -228,11 +223,16 @@ class ExecutorService:
         async with self._pool:
             chores = (
                 asyncio.create_task(self._beat()),
-                asyncio.create_task(self._clean_now_and_then()),
+                asyncio.create_task(self._cleaning.go_on()),
                 asyncio.create_task(self._clock.follow()),
                 asyncio.create_task(boot_check.tell(self._engine)),
+                asyncio.create_task(self._image.check()),
+                asyncio.create_task(
+                    self._admission.find_disk(partial(disk_of, self._settings))
+                ),
             )
             await self._stop.wait()
+            self._gives_up = True
             await end((*chores, *self._runs.values()))
             self._held.close()
             if self._taken:
@@ -248,21 +248,22 @@ class ExecutorService:
         await beat(url, self._status, engine=self._engine, pool=self._pool, failed=failed)
 
     def _status(self, trouble: str) -> ExecutorStatus:
-        if (self._trouble and not trouble) or self._engine.has_leftovers:
-            self._cleaning_due.set()
-        self._trouble = trouble
+        self._cleaning.note(trouble)
+        refusal = self._admission.judge(trouble)
         return ExecutorStatus(
             instance_id=self.instance_id,
             host=socket.gethostname(),
             engine="down" if trouble else "up",
-            detail=trouble,
+            accepting=not refusal,
+            detail=trouble or refusal,
+            image_version=self._image.version,
             ready_sandboxes=self._pool.ready,
             preloaded_sandboxes=self._pool.preloaded,
             making_sandboxes=self._pool.making,
             removing_sandboxes=self._pool.removing,
             running=len(self._runs),
             held_sandboxes=len(self._held),
-            capacity=self._settings.executor_concurrency,
+            capacity=self._settings.runs_at_once,
             figures=self._figures(),
         )
 
@@ -272,28 +273,7 @@ class ExecutorService:
             sandboxes_made=tally.made,
             sandboxes_failed=tally.failed,
             sandboxes_removed=tally.removed,
-            leftovers_removed=self._leftovers_removed,
+            leftovers_removed=self._cleaning.removed,
             storage_errors=self._store.errors.total(),
             broker_errors=self._missed_beats + self._reports.errors,
         )
-
-    async def _clean_now_and_then(self) -> None:
-        """Remove what earlier lives left: at once, then every so often.
-
-        And soon after something could not be removed, until it is: the engine was away, or a
-        program has seen to it that its container dies slowly, and goes on in it meanwhile.
-        """
-        while True:
-            self._cleaning_due.clear()
-            try:
-                removed = await self._engine.remove_leftovers()
-            except SandboxUnavailableError as fault:
-                _log.warning("leftovers cannot be looked for yet: %s", fault)
-                await asyncio.sleep(CLEANING_RETRY_S)
-                continue
-            self._leftovers_removed += removed
-            if removed:
-                _log.info("removed %d leftovers", removed)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.cleanup_interval_minutes * 60):
-                    await self._cleaning_due.wait()

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from executor.host_memory import total_memory
 from sandbox.supervisor.languages import LANGUAGES
 from storage.settings import StorageSettings
 from telemetry.logs import LogFormat
@@ -48,8 +49,6 @@ class ExecutorSettings(StorageSettings):
     """Sandboxes that wait, preloaded: 130 to 160 MB each. 0 makes every run a cold one."""
     sandbox_pool_max: int = Field(default=8, ge=0, le=200)
     """How many may wait where many programs come; see `most_waiting_sandboxes`."""
-    executor_concurrency: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
-    """Programs that run at once."""
 
     programmatic_max_waiting: int = Field(default=24, ge=1, le=1000)
     """Programs that may wait for their tools, each with its sandbox; the one that has waited
@@ -73,6 +72,15 @@ class ExecutorSettings(StorageSettings):
     256 MB do not end before their time; a LibreOffice with a small document takes 229."""
     workspace_size_limit: int = Field(default=104_857_600, ge=MIB)
     """Bytes of `/mnt/data`."""
+    executor_concurrency: int | None = Field(default=None, ge=1)
+    """Programs that run at once; see `runs_at_once`."""
+    executor_min_free_memory: int = Field(default=256 * MIB, ge=0)
+    """With less, in bytes, the host takes no new runs. 0: it always does."""
+    executor_min_free_disk: int = Field(default=1024 * MIB, ge=0)
+    """Likewise, on the disk of the engine."""
+    executor_shutdown_grace: float = Field(default=8, ge=0, le=3600)
+    """Seconds that runs have to end once the executor was told to; then they are handed back,
+    and run elsewhere."""
     output_max_bytes: int = Field(default=65_536, ge=1024)
     """Most bytes of stdout, and of stderr. LibreChat assumes 64 KiB (contract 6.1)."""
 
@@ -146,6 +154,22 @@ class ExecutorSettings(StorageSettings):
         An operator who raises `MEMORY_LIMIT` alone above the other's default means all runs.
         """
         return max(self.memory_limit_large, self.memory_limit)
+
+    @property
+    def runs_at_once(self) -> int:
+        """How many programs run at once: as many as the operator says, else as the host bears.
+
+        Twice the processors: half of the programs wait for something. Fewer where they could
+        not all have the memory of their limits.
+        """
+        if self.executor_concurrency is not None:
+            return self.executor_concurrency
+        by_processors = 2 * (os.cpu_count() or 1)
+        memory_bytes = total_memory()
+        if memory_bytes is None:
+            return by_processors
+        by_memory = memory_bytes // (self.memory_limit + self.workspace_size_limit)
+        return max(1, min(by_processors, by_memory))
 
     @property
     def most_waiting_sandboxes(self) -> int:

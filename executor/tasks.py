@@ -3,9 +3,10 @@
 from typing import Any, ClassVar
 
 from celery import Celery, Task
+from celery.signals import worker_ready
 from celery.worker.control import control_command
 
-from executor.broker_transport import use_steady_transport
+from executor.broker_transport import RoundsFirst, use_steady_transport
 from executor.messages import CANCEL_COMMAND, QUEUE_NAME, TASK_NAME, RunRequest
 from executor.reports import EXPIRY_S
 from executor.round_queue import declared_round_queue
@@ -38,6 +39,7 @@ class WiredTask(Task):  # pyright: ignore[reportMissingTypeArgument] - not gener
 def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
     """Give the task its executor, and the app its broker."""
     WiredTask.wired = service
+    worker_ready.connect(_attach_intake)
     use_steady_transport()
     app.amqp.queues.add(declared_round_queue(service.instance_id))
     app.conf.update(
@@ -60,12 +62,15 @@ def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
     )
 
 
+def _attach_intake(sender: Any, **_: Any) -> None:
+    run_code.service.intake.attach(sender)
+
+
 def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:
     if not settings.broker_url.get_secret_value().startswith(("redis", "valkey")):
         return {}
     return {
-        # Programs that wait have had their turn: they go on before others begin.
-        "queue_order_strategy": "sorted",  # By name, and theirs is first.
+        "queue_order_strategy": f"{RoundsFirst.__module__}:{RoundsFirst.__name__}",
         "visibility_timeout": settings.code_exec_timeout + QUEUE_ALLOWANCE_S,
         # By default lost messages are looked for every 10 x 10 s.
         "unacked_restore_interval": 5,

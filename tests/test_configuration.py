@@ -103,6 +103,16 @@ SHOWN_BY = {
     "EXECUTOR_CONCURRENCY": (
         f"{SETTINGS}::TestLimits::test_programs_take_turns_and_one_that_waits_too_long_is_told"
     ),
+    "EXECUTOR_MIN_FREE_DISK": (
+        "live/executor/test_admission.py::test_with_too_little_free_it_takes_no_runs"
+    ),
+    "EXECUTOR_MIN_FREE_MEMORY": (
+        "live/executor/test_admission.py::test_with_too_little_free_it_takes_no_runs"
+    ),
+    "EXECUTOR_SHUTDOWN_GRACE": (
+        "fleet/test_two_hosts.py::TestToldToEnd::"
+        "test_it_ends_what_is_short_and_hands_back_what_is_not"
+    ),
     "LARGE_MEMORY_FOR": f"{OUTPUTS}::TestMemory::test_runs_are_large_for_what_it_was_told",
     "LOG_LEVEL": f"{SETTINGS}::TestLogs::test_they_hold_what_is_as_grave_as_it_was_told",
     "MAX_OUTPUT_FILES": f"{OUTPUTS}::TestSettings::test_files_are_as_many_as_it_was_told",

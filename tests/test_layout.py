@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "api": (
         "api",
         "executor.figures",
+        "executor.image_version",
         "executor.messages",
         "executor.round_queue",
         "executor.tool_messages",

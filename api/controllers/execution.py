@@ -81,7 +81,7 @@ class ExecutionController(Controller):
             memory_class=caller.memory_class,
             deadline=time.time() + execution.timeout_s,
         )
-        result = await run_while_connected(request, execution.dispatcher, run)
+        session_id, result = await run_while_connected(request, execution.dispatcher, run)
         if isinstance(result, Waiting):
             raise DispatchError("a program without tools waits for one")
-        return ExecAnswer.of(run.session_id, result)
+        return ExecAnswer.of(session_id, result)

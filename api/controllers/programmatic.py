@@ -190,12 +190,12 @@ class _Begun(_Work):
             deadline=time.time() + self.execution.timeout_s,
         )
         try:
-            result = await run_while_connected(self.request, self.execution.dispatcher, run)
+            begun = await run_while_connected(self.request, self.execution.dispatcher, run)
         except RunFailedError as fault:
             if fault.kind is not FailureKind.UNKNOWN_TOOL:
                 raise
             return failed(run.session_id, fault.kind, fault.detail)
-        return await self.programmatic.begun(caller, run, result)
+        return await self.programmatic.begun(caller, begun)
 
     @override
     async def cancelled(self) -> RoundAnswer:

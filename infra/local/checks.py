@@ -47,9 +47,9 @@ _NOT_FOR_TESTS = (
 )
 """A developer's shell may name a service in use; tests delete what they find."""
 
-_TEST_PROGRAMS = ("curl", "docker-compose", "faketime")
-"""What the tests of the README, of infra/compose.yaml and of wrong clocks call; Debian's
-packages have the same names."""
+_TEST_PROGRAMS = ("curl", "docker-compose", "faketime", "rabbitmq-server")
+"""What the tests of the README, of infra/compose.yaml, of wrong clocks and of brokers call;
+Debian's packages have the same names."""
 
 
 def check(console: Console, checks: Sequence[Check] = CHECKS) -> int:

@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 from typing import cast
 
+from executor.image_version import LABEL as VERSION_LABEL
+from executor.image_version import supervisor_digest
 from infra.local.errors import LocalError
 from infra.local.image_base import BASE_RELEASE, ensure_base_image
 from infra.local.image_digest import source_digest
@@ -83,7 +85,11 @@ def ensure_sandbox_image(
     require_disk(docker)
     ensure_base_image(report)
     previous = _inspect(docker, name, "{{.Id}}")
-    labels = ("--label", f"{DIGEST_LABEL}={digest}")
+    supervisor = supervisor_digest(ROOT / "sandbox" / "supervisor")
+    labels = (
+        *("--label", f"{DIGEST_LABEL}={digest}"),
+        *("--label", f"{VERSION_LABEL}={supervisor}"),
+    )
     options = (*labels, "--build-arg", f"LANGUAGES={languages}")
     _build(builder, name, options, report)
     _remove_replaced(docker, name, previous, report)

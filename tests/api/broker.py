@@ -25,11 +25,17 @@ class Valkey:
     """A server that can be stopped and started again, on the same port and empty."""
 
     port: int
+    other_broker_url: str | None = None
+    """What carries the runs, where it is not this server: then it has the results alone."""
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def broker_url(self) -> str:
+        return self.other_broker_url or self.url
 
     def connect(self) -> redis.Redis:
         return redis.Redis(port=self.port, decode_responses=True)
@@ -81,11 +87,11 @@ class Worker:
 
 
 @contextmanager
-def running_valkey() -> Generator[Valkey, None, None]:
+def running_valkey(other_broker_url: str | None = None) -> Generator[Valkey, None, None]:
     """Run a server until the block ends."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
-        valkey = Valkey(probe.getsockname()[1])
+        valkey = Valkey(probe.getsockname()[1], other_broker_url)
     valkey.start()
     try:
         yield valkey
@@ -97,7 +103,10 @@ def running_valkey() -> Generator[Valkey, None, None]:
 def running_worker(valkey: Valkey, instance_id: str) -> Generator[Worker, None, None]:
     """Run an executor until the block ends; it has given a sign of life before it begins."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.api.stand_in_executor", valkey.url, instance_id],
+        [
+            *(sys.executable, "-m", "tests.api.stand_in_executor"),
+            *(valkey.broker_url, valkey.url, instance_id),
+        ],
         cwd=ROOT,
         stderr=subprocess.PIPE,
     )

@@ -1,4 +1,4 @@
-"""`python -m tests.api.stand_in_executor BROKER_URL INSTANCE_ID`: see `tests.api.broker`.
+"""`python -m tests.api.stand_in_executor BROKER_URL RESULT_URL NAME`: see `tests.api.broker`.
 
 Real Celery, real messages and signs of life; only the sandboxes are missing. What is done is
 what the run's code says.
@@ -17,6 +17,7 @@ from celery.worker.control import control_command
 
 from executor.messages import (
     CANCEL_COMMAND,
+    COMPILED_QUEUE_NAME,
     HEARTBEAT_KEY_PREFIX,
     QUEUE_NAME,
     TASK_NAME,
@@ -33,11 +34,11 @@ CAPACITY = 8
 BEAT_S = 0.2
 TTL_S = 1
 
-url, instance_id = sys.argv[1:]
+broker_url, url, instance_id = sys.argv[1:]
 client = redis.Redis.from_url(url)
 cancelled = threading.Event()
 
-app = Celery("stand-in", broker=url, backend=url)
+app = Celery("stand-in", broker=broker_url, backend=url)
 app.conf.update(
     task_acks_late=True,
     worker_prefetch_multiplier=1,
@@ -56,9 +57,10 @@ def run_code(message: dict[str, Any]) -> None:
 
 async def run_and_tell(request: RunRequest) -> None:
     reports = Reports(url, instance_id=instance_id)
-    await reports.begun(request.run_id)
-    report = await asyncio.to_thread(run, request)
-    await reports.ended(report, until=request.deadline)
+    if await reports.claim(request.run_id, until=request.deadline):
+        await reports.begun(request.run_id)
+        report = await asyncio.to_thread(run, request)
+        await reports.ended(report, until=request.deadline)
     await reports.close()
 
 
@@ -108,7 +110,7 @@ app.worker_main(
         "--pool=threads",
         f"--concurrency={CAPACITY}",
         f"--hostname=executor@{instance_id}",
-        f"--queues={QUEUE_NAME}",
+        f"--queues={QUEUE_NAME},{COMPILED_QUEUE_NAME}",
         "--loglevel=WARNING",
         "--without-gossip",
         "--without-mingle",

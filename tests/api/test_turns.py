@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.dispatch import DispatchError, QueueFullError, RunTimedOutError, TenantQueueFullError
-from api.turns import UNKNOWN_WINDOW, QueueLimits, Turns, window_for
+from api.turns import UNKNOWN_WINDOW, QueueLimits, Turns, compiled_window_for, window_for
 from tests.api.service import executor_status
 
 pytestmark = pytest.mark.anyio
@@ -155,6 +155,24 @@ class TestWindow:
         assert window_for([four.model_copy(update={"capacity": 1})]) == 2
         assert window_for([four]) == 6
         assert window_for([four, four, four]) == 18
+
+    def test_of_compiled_languages_fewer_are_out_than_run(self) -> None:
+        four = executor_status()
+
+        def window(*capacities: int) -> int:
+            return compiled_window_for(
+                [four.model_copy(update={"capacity": each}) for each in capacities]
+            )
+
+        assert [window(1), window(2), window(4), window(4, 4)] == [1, 1, 3, 6]
+        assert window() == UNKNOWN_WINDOW
+
+    def test_who_takes_no_runs_has_no_room_for_any(self) -> None:
+        four = executor_status()
+        ending = four.model_copy(update={"accepting": False})
+
+        assert window_for([four, ending]) == window_for([four])
+        assert compiled_window_for([four, ending]) == compiled_window_for([four])
 
     async def test_a_wider_one_lets_more_out_at_once(self) -> None:
         async with crowd(window=1) as here:

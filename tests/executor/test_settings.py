@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.service import run_limits
+from executor.run_limits import run_limits
 from executor.settings import MIB, ExecutorSettings
 from storage.configuration import ConfigurationError, load_settings
 
@@ -42,6 +42,9 @@ def test_the_default_assets_are_the_repositorys() -> None:
         ("SANDBOX_POOL_SIZE", "0", 0),
         ("SANDBOX_POOL_MAX", "200", 200),
         ("EXECUTOR_CONCURRENCY", "7", 7),
+        ("EXECUTOR_MIN_FREE_MEMORY", "0", 0),
+        ("EXECUTOR_MIN_FREE_DISK", "5", 5),
+        ("EXECUTOR_SHUTDOWN_GRACE", "0.5", 0.5),
         ("PROGRAMMATIC_MAX_WAITING", "3", 3),
         ("PROGRAMMATIC_MAX_WAITING_PER_TENANT", "2", 2),
         ("CODE_EXEC_TIMEOUT", "1.5", 1.5),
@@ -75,6 +78,10 @@ def test_each_variable_is_read(
         ("SANDBOX_POOL_MAX", "1"),
         ("SANDBOX_POOL_MAX", "201"),
         ("EXECUTOR_CONCURRENCY", "0"),
+        ("EXECUTOR_MIN_FREE_MEMORY", "-1"),
+        ("EXECUTOR_MIN_FREE_DISK", "1g"),
+        ("EXECUTOR_SHUTDOWN_GRACE", "-1"),
+        ("EXECUTOR_SHUTDOWN_GRACE", "inf"),
         ("CODE_EXEC_TIMEOUT", "0"),
         ("CODE_EXEC_TIMEOUT", "nan"),
         ("CODE_EXEC_TIMEOUT", "inf"),
@@ -211,3 +218,22 @@ def test_the_limits_that_the_contract_fixes(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert (limits.files, limits.depth, limits.path_chars) == (50, 10, 256)
     assert limits.open_files == 2048
+
+
+def test_as_many_run_at_once_as_processors_allow_and_memory_has_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("executor.settings.os.cpu_count", lambda: 8)
+    monkeypatch.setattr("executor.settings.total_memory", lambda: 4096 * MIB)
+    monkeypatch.setenv("WORKSPACE_SIZE_LIMIT", str(256 * MIB))
+
+    assert load_settings(ExecutorSettings).runs_at_once == 8
+
+    monkeypatch.setenv("MEMORY_LIMIT", str(64 * MIB))
+    assert load_settings(ExecutorSettings).runs_at_once == 12
+
+    monkeypatch.setenv("WORKSPACE_SIZE_LIMIT", str(1 * MIB))
+    assert load_settings(ExecutorSettings).runs_at_once == 16
+
+    monkeypatch.setenv("MEMORY_LIMIT", str(8192 * MIB))
+    assert load_settings(ExecutorSettings).runs_at_once == 1

@@ -26,6 +26,7 @@ from tests.live.running_service import eventually
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 40
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+PR_GET_CHILD_SUBREAPER = 37
 
 CUT_OUT = r"""
 set -e
@@ -180,8 +181,10 @@ def orphans_are_ours() -> Generator[None, None, None]:
     "timeout waiting for containerd to start". Where PID 1 is no init, that never ends.
     """
     libc = ctypes.CDLL(None, use_errno=True)
+    before = ctypes.c_int()  # Several engines may be ours.
+    assert libc.prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0) == 0
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     try:
         yield
     finally:
-        assert libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
+        assert libc.prctl(PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0) == 0

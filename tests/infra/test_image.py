@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from executor.image_version import LABEL, supervisor_digest
 from infra.local import image
 from infra.local.image import describe, ensure_sandbox_image, has_registry_host, require_disk
 from infra.local.image_digest import source_digest
@@ -204,6 +205,18 @@ def test_an_image_is_built_with_the_languages_asked_for(
     assert ensure_sandbox_image(name, _quiet, languages="small") is False
     assert ensure_sandbox_image(name, _quiet) is True
     assert ask(find_docker(), *asked) == "all"
+
+
+@pytest.mark.docker
+def test_an_image_says_which_supervisor_it_has(
+    checkout: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image, "ROOT", checkout)
+    asked = ("image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', name)
+
+    ensure_sandbox_image(name, _quiet)
+
+    assert ask(find_docker(), *asked) == supervisor_digest(checkout / "sandbox/supervisor")
 
 
 @pytest.mark.docker

@@ -17,11 +17,10 @@ LIMITS = QueueLimits(runs=1000, runs_per_tenant=1000, wait_s=30)
 
 
 def make_request(code: str = "echo", *args: str, wait_s: float = 30, **more: Any) -> RunRequest:
-    known: dict[str, Any] = {"tenant": "default", "user": "somebody"}
+    known: dict[str, Any] = {"tenant": "default", "user": "somebody", "language": "py"}
     return RunRequest(
         run_id=uuid4().hex,
         session_id="S" * 21,
-        language="py",
         code=code,
         args=args,
         deadline=time.time() + wait_s,
@@ -41,7 +40,9 @@ def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def connected(
     valkey: Valkey, limits: QueueLimits = LIMITS
 ) -> AbstractAsyncContextManager[CeleryDispatcher]:
-    return connected_dispatcher(broker_url=valkey.url, result_url=valkey.url, limits=limits)
+    return connected_dispatcher(
+        broker_url=valkey.broker_url, result_url=valkey.url, limits=limits
+    )
 
 
 async def noted(valkey: Valkey, key: str) -> str:

@@ -14,6 +14,7 @@ from api.dispatch import (
     ExecutorsUnavailableError,
     RunTimedOutError,
 )
+from executor.reports import CLAIM_PREFIX
 from tests.api.broker import Valkey, Worker, running_valkey, running_worker
 from tests.live.dispatching import (
     be_impatient,
@@ -23,6 +24,7 @@ from tests.live.dispatching import (
     noted,
     stdout_of,
 )
+from tests.live.rabbitmq import emptied, running_rabbitmq
 
 pytestmark = pytest.mark.anyio
 
@@ -32,15 +34,42 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     be_impatient(monkeypatch)
 
 
+# Marked as tests with Docker are: what they need is installed for those alone.
+BROKERS = ["valkey", pytest.param("rabbitmq", marks=pytest.mark.docker)]
+
+
 @pytest.fixture(scope="module")
-def valkey() -> Generator[Valkey, None, None]:
-    with running_valkey() as valkey:
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, None]:
+    with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq") / "broker") as url:
+        yield url
+
+
+def other_broker(request: pytest.FixtureRequest, virtual_host: str) -> str | None:
+    if request.param != "rabbitmq":
+        return None
+    return request.getfixturevalue("rabbitmq") + virtual_host
+
+
+@pytest.fixture(scope="module", params=BROKERS)
+def valkey(request: pytest.FixtureRequest) -> Generator[Valkey, None, None]:
+    """Has the results; and carries the runs, unless RabbitMQ does."""
+    with running_valkey(other_broker(request, "shared")) as valkey:
+        yield valkey
+
+
+@pytest.fixture(params=BROKERS)
+def own_servers(request: pytest.FixtureRequest) -> Generator[Valkey, None, None]:
+    """The same, with nobody else on it."""
+    other = other_broker(request, "own")
+    if other is not None:
+        emptied(other)
+    with running_valkey(other) as valkey:
         yield valkey
 
 
 @pytest.fixture
 def own_valkey() -> Generator[Valkey, None, None]:
-    """A server that a test may treat badly."""
+    """A server that a test may treat badly; it is the broker as well."""
     with running_valkey() as valkey:
         yield valkey
 
@@ -62,7 +91,7 @@ class TestOneExecutor:
         assert report.run_id == request.run_id
         assert stdout_of(report) == "ab"
 
-    async def test_nothing_of_it_stays_in_the_broker(self, valkey: Valkey) -> None:
+    async def test_nothing_of_it_stays_but_that_it_was_begun(self, valkey: Valkey) -> None:
         request = make_request()
 
         async with connected(valkey) as dispatcher:
@@ -71,7 +100,7 @@ class TestOneExecutor:
             await dispatcher.run(make_request())
 
         with closing(valkey.connect()) as client:
-            assert client.keys(f"*{request.run_id}*") == []
+            assert client.keys(f"*{request.run_id}*") == [f"{CLAIM_PREFIX}{request.run_id}"]
 
     async def test_many_runs_at_once_get_their_own_reports(self, valkey: Valkey) -> None:
         async with connected(valkey) as dispatcher:
@@ -84,9 +113,9 @@ class TestOneExecutor:
     async def test_the_readiness_names_it(self, valkey: Valkey) -> None:
         async with connected(valkey) as dispatcher:
             await dispatcher.run(make_request())
+            await until_state(dispatcher, broker_up=True)
             readiness = await dispatcher.readiness()
 
-        assert readiness.broker_up
         assert [status.instance_id for status in readiness.executors] == ["one"]
 
     async def test_a_report_is_not_missed_when_the_subscription_breaks(
@@ -138,28 +167,28 @@ class TestCancelling:
                     await running
                 assert await noted(valkey, "cancelled") == request.run_id
 
-    async def test_a_run_past_its_deadline_is_called_off_too(self, own_valkey: Valkey) -> None:
-        with running_worker(own_valkey, "slow"):
-            async with connected(own_valkey) as dispatcher:
+    async def test_a_run_past_its_deadline_is_called_off_too(self, own_servers: Valkey) -> None:
+        with running_worker(own_servers, "slow"):
+            async with connected(own_servers) as dispatcher:
                 request = make_request("wait", wait_s=0.5)
 
                 with pytest.raises(RunTimedOutError):
                     await dispatcher.run(request)
 
-                assert await noted(own_valkey, "cancelled") == request.run_id
+                assert await noted(own_servers, "cancelled") == request.run_id
 
 
 class TestLosingAnExecutor:
-    async def test_its_run_is_sent_to_another_one_once(self, own_valkey: Valkey) -> None:
-        with running_worker(own_valkey, "first") as first:
-            async with connected(own_valkey) as dispatcher:
+    async def test_its_run_is_sent_to_another_one_once(self, own_servers: Valkey) -> None:
+        with running_worker(own_servers, "first") as first:
+            async with connected(own_servers) as dispatcher:
                 request = make_request("wait")
                 running = asyncio.create_task(dispatcher.run(request))
-                first_id, _ = await begun(own_valkey)
-                with running_worker(own_valkey, "second") as second:
+                first_id, _ = await begun(own_servers)
+                with running_worker(own_servers, "second") as second:
                     first.kill()
 
-                    second_id, instance_id = await begun(own_valkey)
+                    second_id, instance_id = await begun(own_servers)
 
                     assert first_id == request.run_id
                     assert second_id != request.run_id
@@ -168,15 +197,15 @@ class TestLosingAnExecutor:
                     with pytest.raises(ExecutorLostError):
                         await running
 
-    async def test_the_second_attempt_may_well_succeed(self, own_valkey: Valkey) -> None:
-        with running_worker(own_valkey, "first") as first:
-            async with connected(own_valkey) as dispatcher:
+    async def test_the_second_attempt_may_well_succeed(self, own_servers: Valkey) -> None:
+        with running_worker(own_servers, "first") as first:
+            async with connected(own_servers) as dispatcher:
                 running = asyncio.create_task(dispatcher.run(make_request("wait for go", "ok")))
-                await begun(own_valkey)
+                await begun(own_servers)
                 first.kill()
-                with running_worker(own_valkey, "second"):
-                    await begun(own_valkey)
-                    with closing(own_valkey.connect()) as client:
+                with running_worker(own_servers, "second"):
+                    await begun(own_servers)
+                    with closing(own_servers.connect()) as client:
                         client.rpush("go", "now")
                     report = await running
 
@@ -197,10 +226,10 @@ class TestNoExecutor:
 
         assert time.monotonic() - began_at < 0.2
 
-    async def test_a_run_waits_for_one_that_restarts(self, own_valkey: Valkey) -> None:
-        async with connected(own_valkey) as dispatcher:
+    async def test_a_run_waits_for_one_that_restarts(self, own_servers: Valkey) -> None:
+        async with connected(own_servers) as dispatcher:
             running = asyncio.create_task(dispatcher.run(make_request("echo", "late")))
-            with running_worker(own_valkey, "late"):
+            with running_worker(own_servers, "late"):
                 report = await running
 
         assert stdout_of(report) == "late"

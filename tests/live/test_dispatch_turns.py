@@ -29,6 +29,7 @@ pytestmark = pytest.mark.anyio
 
 CAPACITY = 8
 EXCESS = 4
+COMPILED_AT_ONCE = 6
 
 
 @pytest.fixture(autouse=True)
@@ -194,3 +195,23 @@ async def test_beyond_the_limit_the_newest_is_refused(valkey: Valkey) -> None:
             reports = await asyncio.gather(*running)
 
     assert [report.run_id for report in reports] == [request.run_id for request in requests]
+
+
+async def test_a_flood_of_slow_compilers_leaves_others_a_place(valkey: Valkey) -> None:
+    async with connected(valkey) as dispatcher:
+        with running_worker(valkey, "one"):
+            await dispatcher.run(make_request())
+            await begun(valkey)
+            slow = [make_request("wait for go", language="rs") for _ in range(40)]
+            flood = [asyncio.create_task(dispatcher.run(request)) for request in slow]
+            for _ in range(COMPILED_AT_ONCE):
+                await begun(valkey)
+
+            async with asyncio.timeout(5):
+                reports = [await dispatcher.run(make_request("echo", "me")) for _ in range(20)]
+
+            assert {stdout_of(report) for report in reports} == {"me"}
+            assert (await dispatcher.readiness()).waiting == len(flood) - COMPILED_AT_ONCE
+            with closing(valkey.connect()) as client:
+                client.rpush("go", *("now" for _ in flood))
+            await asyncio.gather(*flood)

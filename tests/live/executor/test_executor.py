@@ -202,7 +202,8 @@ class TestItsEnd:
     def test_told_to_stop_it_lets_short_runs_end_and_leaves_nothing(
         self, folder: Path, own_valkey: Valkey, storage: StorageSettings
     ) -> None:
-        with running_executor(folder, own_valkey, storage) as executor:
+        settings = {"EXECUTOR_SHUTDOWN_GRACE": "3"}
+        with running_executor(folder, own_valkey, storage, settings) as executor:
             short = executor.send(request("sleep 1; echo done"))
             endless = executor.send(request("sleep 600"))
             eventually(lambda: len(executor.containers) == 3, "both run, the pool is full")
@@ -210,7 +211,7 @@ class TestItsEnd:
             assert executor.end(signal.SIGTERM) == 0
 
             assert short.finished().stdout == "done\n"
-            assert endless.failure() is FailureKind.CANCELLED
+            assert endless.failure() is FailureKind.HANDED_BACK
             assert executor.containers == set()
             assert volumes_of(executor.owner) == set()
             assert executor.status is None
