@@ -39,7 +39,8 @@ ALL = (*MODULES, *EXAMPLES)
 def mistakes(body: dict[str, Any], known: dict[str, Any], where: str) -> Iterator[str]:
     """Yield what the provider would refuse: unknown names, and missing ones."""
     inner = [(name, block) for name, block in nested(body) if name not in META]
-    given = {name for name in body if name not in META} | {name for name, _ in inner}
+    said = {name for name in body if name not in META and not name.startswith("__")}
+    given = said | {name for name, _ in inner}
     for name in given - set(known):
         yield f"{where}: {name} is unknown"
     for name in {name for name, argument in known.items() if argument["required"]} - given:

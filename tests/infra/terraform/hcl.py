@@ -1,5 +1,6 @@
 """Reads our Terraform files, as data."""
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ MODULES = sorted(path for path in (TERRAFORM / "modules").iterdir() if path.is_d
 EXAMPLES = sorted(path for path in (TERRAFORM / "examples").iterdir() if path.is_dir())
 
 IS_BLOCK = "__is_block__"
+"""Set by the parser in what is a block; it keeps comments under such names too."""
 
 
 class Block(NamedTuple):
@@ -24,6 +26,7 @@ class Block(NamedTuple):
     module: Path
 
 
+@functools.cache
 def read(path: Path) -> dict[str, Any]:
     """Parse one file."""
     with path.open(encoding="utf-8") as file:

@@ -55,6 +55,7 @@ resource "aws_elasticache_parameter_group" "broker" {
 
 resource "aws_elasticache_replication_group" "broker" {
   # checkov:skip=CKV_AWS_191:The key is the caller's choice, kms_key_arn; what is here lives for seconds.
+  # checkov:skip=CKV2_AWS_50:It is set wherever there is a replica that could take over.
   replication_group_id = var.name
   description          = "${var.name}: queue and results of Code Command"
 

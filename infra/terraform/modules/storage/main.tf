@@ -71,6 +71,17 @@ resource "aws_s3_bucket_lifecycle_configuration" "files" {
       days_after_initiation = 1
     }
   }
+
+  rule {
+    id     = "abandoned-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 1
+    }
+  }
 }
 
 resource "aws_s3_bucket_policy" "files" {
