@@ -90,7 +90,7 @@ class AllowedCalls:
     def _is_ours(self, body: dict[str, Any]) -> bool:
         """Say whether it is a sandbox, or the container that fills a volume, to the letter."""
         mounts = body.get("HostConfig", {}).get("Mounts") or [{}]
-        volume = mounts[0].get("Source")
+        volume = str(mounts[0].get("Source"))
         if not self._is_volume(volume):
             return False
         filler = filler_spec(image=self._policy.image, owner=self._owner, volume=volume)

@@ -38,7 +38,9 @@ def fill_volume(api: Any, archive: AssetArchive, *, image: str, owner: str) -> N
         return
     api.create_volume(name, labels=labels)
     container = container_name()
-    api.create_container_from_config(filler_spec(image=image, owner=owner, volume=name), container)
+    api.create_container_from_config(
+        filler_spec(image=image, owner=owner, volume=name), container
+    )
     try:
         api.put_archive(container, SHARED, archive.tar)
     finally:

@@ -37,11 +37,8 @@ class DockerProxy:
         self._allowed = allowed
 
     async def serve(self, path: Path) -> asyncio.Server:
-        """Listen at `path`, which is made anew; whoever its mode lets may connect."""
-        path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._answer, path, limit=PIECE_BYTES)
-        path.chmod(0o660)
-        return server
+        """Listen at `path`, where nothing may be; the process's umask says who may connect."""
+        return await asyncio.start_unix_server(self._answer, path, limit=PIECE_BYTES)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -165,6 +162,7 @@ def main() -> int:
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     os.umask(0o117)  # The socket is never, not for a moment, everybody's.
+    options.listen.unlink(missing_ok=True)
     asyncio.run(_serve_until_told(options.engine, options.listen, allowed_calls(settings)))
     return 0
 

@@ -31,7 +31,9 @@ APPLICATION = (
 SANDBOX = "sandbox"
 """The name of the one image that an executor's host needs; infra/bundle/install.sh knows it."""
 
-_NOT_INSTALLED = shutil.ignore_patterns("__pycache__", "*.pyc", ".env", ".terraform*", "*.tfstate*")
+_NOT_INSTALLED = shutil.ignore_patterns(
+    "__pycache__", "*.pyc", ".env", ".terraform*", "*.tfstate*"
+)
 _TAIL_LINES = 15
 
 
@@ -127,11 +129,11 @@ def _fetch_packages(folder: Path, console: Console) -> None:
 
 def _save(image: str, target: Path) -> None:
     docker = find_docker().program
-    with target.open("wb") as file:
-        with subprocess.Popen((docker, "save", image), stdout=subprocess.PIPE) as saving:
-            packed = subprocess.run(
-                ("gzip", "-1"), stdin=saving.stdout, stdout=file, check=False
-            ).returncode
+    save = (docker, "save", image)
+    with target.open("wb") as file, subprocess.Popen(save, stdout=subprocess.PIPE) as saving:
+        packed = subprocess.run(
+            ("gzip", "-1"), stdin=saving.stdout, stdout=file, check=False
+        ).returncode
     if saving.returncode or packed:
         raise LocalError(f"{image} cannot be saved: is there such an image?")
 

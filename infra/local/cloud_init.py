@@ -11,7 +11,9 @@ from pathlib import Path
 
 from infra.local.errors import LocalError
 
-_IN_PACKAGE = "usr/lib/python3/dist-packages/cloudinit/config/schemas/schema-cloud-config-v1.json"
+_IN_PACKAGE = (
+    "usr/lib/python3/dist-packages/cloudinit/config/schemas/schema-cloud-config-v1.json"
+)
 _TIMEOUT_S = 120
 
 

@@ -99,9 +99,7 @@ def test_no_service_has_a_capability_or_can_gain_one(service: str) -> None:
     assert (
         SERVICES[service]
         .keys()
-        .isdisjoint(
-            {"privileged", "cap_add", "devices", "pid", "ipc", "userns_mode"}
-        )
+        .isdisjoint({"privileged", "cap_add", "devices", "pid", "ipc", "userns_mode"})
     )
     assert SERVICES[service].get("network_mode", "none") == "none"
 
@@ -130,7 +128,9 @@ def sources(service: str) -> list[str]:
 
 
 def test_only_the_engine_proxy_reaches_the_engine_and_only_by_its_group() -> None:
-    with_socket = [name for name in SERVICES if any("DOCKER_SOCKET" in s for s in sources(name))]
+    with_socket = [
+        name for name in SERVICES if any("DOCKER_SOCKET" in s for s in sources(name))
+    ]
 
     assert with_socket == ["engine"]
     assert [name for name in SERVICES if "group_add" in SERVICES[name]] == ["engine"]

@@ -19,7 +19,9 @@ MOST_EXPOSED = 16
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("systemd-analyze") is None:
-        pytest.fail("systemd-analyze is not installed (Debian, Ubuntu: apt-get install systemd)")
+        pytest.fail(
+            "systemd-analyze is not installed (Debian, Ubuntu: apt-get install systemd)"
+        )
     return subprocess.run(
         ("systemd-analyze", *arguments), capture_output=True, text=True, timeout=60, check=False
     )
@@ -46,7 +48,9 @@ def host(tmp_path: Path) -> Path:
     (units / "docker.service").write_text("[Service]\nExecStart=/bin/sh\n", encoding="utf-8")
     (tmp_path / "bin").mkdir()
     shutil.copy("/bin/sh", tmp_path / "bin" / "sh")
-    shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
+    shutil.copytree(
+        "/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True
+    )
     return tmp_path
 
 
@@ -84,9 +88,7 @@ def test_nobody_s_user_runs_it_and_can_become_nobody_else(name: str) -> None:
 
 
 def test_only_the_executor_reaches_the_engine() -> None:
-    groups = {
-        unit.stem: lines_of(unit, "Service").get("SupplementaryGroups") for unit in UNITS
-    }
+    groups = {unit.stem: lines_of(unit, "Service").get("SupplementaryGroups") for unit in UNITS}
 
     assert {name for name, group in groups.items() if group} == {"code-command-executor"}
     assert groups["code-command-executor"] == "docker"

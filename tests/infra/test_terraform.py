@@ -1,4 +1,4 @@
-"""What can be known of infra/terraform without a cloud: its form, its rules, what it renders."""
+"""What can be known of infra/terraform without a cloud: its form, its rules, its texts."""
 
 import json
 import os
@@ -126,7 +126,10 @@ def test_checkov_has_no_complaint_that_is_not_explained_where_it_is() -> None:
         pytest.param({}, id="least"),
         pytest.param(
             {
-                "settings": {"S3_BUCKET": "files", "S3_ENDPOINT_URL": "https://s3.example:9000"},
+                "settings": {
+                    "S3_BUCKET": "files",
+                    "S3_ENDPOINT_URL": "https://s3.example:9000",
+                },
                 "packages": ["awscli"],
                 "administrators": ["192.0.2.0/24", "2001:db8::/32"],
                 "secrets_command": "echo BROKER_URL=redis://broker",
@@ -154,7 +157,11 @@ class TestUserData:
         assert scripts
         for script in scripts:
             done = subprocess.run(
-                ("bash", "-n"), input=script["content"], capture_output=True, text=True, check=False
+                ("bash", "-n"),
+                input=script["content"],
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert done.returncode == 0, f"{script['path']}: {done.stderr}"
 

@@ -63,7 +63,12 @@ def test_the_provider_knows_every_argument_and_misses_none(block: Block) -> None
 
 def test_a_wrong_name_and_a_missing_one_would_be_seen() -> None:
     known = NAMES["resource.aws_s3_bucket_lifecycle_configuration"]["arguments"]
-    rule = {"id": "x", "state": "on", "expiration": [{"day": 1, IS_BLOCK: True}], IS_BLOCK: True}
+    rule = {
+        "id": "x",
+        "state": "on",
+        "expiration": [{"day": 1, IS_BLOCK: True}],
+        IS_BLOCK: True,
+    }
 
     found = set(mistakes({"rule": [rule]}, known, "it"))
 
@@ -126,7 +131,9 @@ def test_an_example_gives_modules_what_they_need_and_nothing_they_do_not_know(
         variables = dict(entries(module, "variable"))
         given = set(call) - {"source", *META}
         assert given <= set(variables), name
-        assert {each for each, body in variables.items() if "default" not in body} <= given, name
+        assert {each for each, body in variables.items() if "default" not in body} <= given, (
+            name
+        )
 
 
 def test_what_an_example_reads_of_a_module_is_an_output_of_it() -> None:
@@ -140,9 +147,9 @@ def test_what_an_example_reads_of_a_module_is_an_output_of_it() -> None:
 
 def _exposed() -> dict[str, set[str]]:
     """Return the metrics' names as the API exposes them, with their labels."""
-    registry = Metrics()._registry  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    registry: Any = Metrics()._registry  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     exposed: dict[str, set[str]] = {}
-    for collector in list(registry._names_to_collectors.values()):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    for collector in registry._names_to_collectors.values():  # noqa: SLF001
         for family in collector.describe():
             name = f"{family.name}_total" if family.type == "counter" else family.name
             exposed[name] = set(getattr(collector, "_labelnames", ()))

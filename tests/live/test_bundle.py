@@ -46,7 +46,9 @@ def unpacked(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def install(unpacked: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ
+    }
     return subprocess.run(
         (str(unpacked / "install.sh"), *arguments),
         env={**kept, **NO_INDEX},
@@ -77,7 +79,12 @@ def test_it_installs_where_no_index_answers_and_brings_its_images(
     for part in ("api", "executor"):
         begun = subprocess.run(
             (str(tmp_path / "here" / "code-command"), part),
-            env={"PATH": os.environ["PATH"], "CODE_PORT": "none", "CPU_LIMIT": "none", **NO_INDEX},
+            env={
+                "PATH": os.environ["PATH"],
+                "CODE_PORT": "none",
+                "CPU_LIMIT": "none",
+                **NO_INDEX,
+            },
             capture_output=True,
             text=True,
             timeout=60,
@@ -108,7 +115,9 @@ def test_one_for_another_python_says_so(unpacked: Path, tmp_path: Path) -> None:
     sums = unpacked / "SHA256SUMS"
     before = (version.read_bytes(), sums.read_bytes())
     version.write_text("2.7\n", encoding="ascii")
-    kept = [line for line in sums.read_text("utf-8").splitlines() if "python-version" not in line]
+    kept = [
+        line for line in sums.read_text("utf-8").splitlines() if "python-version" not in line
+    ]
     sums.write_text("\n".join(kept) + "\n", encoding="utf-8")
 
     done = install(unpacked, "--images", "none", str(tmp_path / "there"))

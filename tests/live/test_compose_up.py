@@ -122,7 +122,7 @@ def test_the_executor_has_no_way_out_and_the_api_has_no_engine(stack: Stack) -> 
     engine = "import os; print(os.path.exists('/var/run/docker.sock'))"
     door = (
         "import docker\n"
-        "api = docker.APIClient(version='auto')\n"
+        "api = docker.from_env().api\n"
         "print(bool(api.ping()))\n"
         "try: api.info()\n"
         "except docker.errors.APIError as refusal: print(refusal.status_code)\n"

