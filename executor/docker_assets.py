@@ -8,11 +8,16 @@ from typing import Any
 
 import docker.errors  # noqa: TID251 - part of the adapter
 
-from executor.docker_spec import OWNER_LABEL, ROLE_LABEL
+from executor.docker_spec import (
+    ASSETS_ROLE,
+    OWNER_LABEL,
+    ROLE_LABEL,
+    container_name,
+    filler_spec,
+)
 from executor.policy import SHARED
 from executor.shared_assets import AssetArchive
 
-ASSETS_ROLE = "shared-assets"
 HTTP_CONFLICT = 409
 
 
@@ -32,21 +37,10 @@ def fill_volume(api: Any, archive: AssetArchive, *, image: str, owner: str) -> N
     if any(volume["Name"] == filled for volume in api.volumes()["Volumes"] or ()):
         return
     api.create_volume(name, labels=labels)
-    mount = {
-        "Type": "volume",
-        "Source": name,
-        "Target": SHARED,
-        "ReadOnly": False,
-        # Without this the engine would put there what the image has at the target.
-        "VolumeOptions": {"NoCopy": True},
-    }
-    config = {
-        "Image": image,
-        "Labels": labels,
-        "NetworkDisabled": True,
-        "HostConfig": {"NetworkMode": "none", "Mounts": [mount]},
-    }
-    container = api.create_container_from_config(config)["Id"]
+    container = container_name()
+    api.create_container_from_config(
+        filler_spec(image=image, owner=owner, volume=name), container
+    )
     try:
         api.put_archive(container, SHARED, archive.tar)
     finally:

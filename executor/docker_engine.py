@@ -18,8 +18,9 @@ import docker.utils  # noqa: TID251
 from typing_extensions import override
 
 from executor.concurrency import to_its_end
+from executor.docker_allowed import UIDS
 from executor.docker_assets import fill_volume, remove_volumes
-from executor.docker_spec import container_spec, owner_filter
+from executor.docker_spec import container_name, container_spec, owner_filter
 from executor.docker_stream import AttachedStream
 from executor.docker_versions import parts_of
 from executor.frame_stream import FrameStream
@@ -41,10 +42,6 @@ LOCAL_URL = "http+docker://"
 
 KILLED = 128 + signal.SIGKILL
 """Exit code of a container whose first process was killed."""
-
-UIDS = range(200_000, 260_000)
-"""One for each container, so that the kernel's per-user limits and checks keep neighbours
-apart even where a mount or a process namespace is shared by mistake."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +77,7 @@ class DockerEngine(SandboxEngine):
         )
         api = await self._connected()
         await self._bring_assets(api)
-        name = f"code-command-{secrets.token_hex(8)}"
+        name = container_name()
         self._own.add(name)
         try:
             # To its end: the thread would go on to make a container that nobody knows of.

@@ -1,6 +1,7 @@
 """The policy in the words of the Engine API (`POST /containers/create`)."""
 
 import json
+import secrets
 from typing import Any
 
 from executor.policy import (
@@ -18,6 +19,13 @@ from executor.policy import (
 ROLE_LABEL = "com.code-command.role"
 OWNER_LABEL = "com.code-command.owner"
 SANDBOX_ROLE = "sandbox"
+ASSETS_ROLE = "shared-assets"
+NOBODY = 65_534
+
+
+def container_name() -> str:
+    """Return a name that no other container has, and that says whose it is."""
+    return f"code-command-{secrets.token_hex(8)}"
 
 
 def owner_filter(owner: str) -> list[str]:
@@ -48,6 +56,33 @@ def container_spec(
         "NetworkDisabled": True,
         "Labels": {ROLE_LABEL: SANDBOX_ROLE, OWNER_LABEL: owner},
         "HostConfig": _host_config(policy, uid, shared_volume),
+    }
+
+
+def filler_spec(*, image: str, owner: str, volume: str) -> dict[str, Any]:
+    """Return the body of the call that creates the container through which a volume is filled.
+
+    It is never started, and could do nothing if it were.
+    """
+    mount = {
+        "Type": "volume",
+        "Source": volume,
+        "Target": SHARED,
+        "ReadOnly": False,
+        # Without this the engine would put there what the image has at the target.
+        "VolumeOptions": {"NoCopy": True},
+    }
+    return {
+        "Image": image,
+        "User": f"{NOBODY}:{NOBODY}",
+        "Labels": {ROLE_LABEL: ASSETS_ROLE, OWNER_LABEL: owner},
+        "NetworkDisabled": True,
+        "HostConfig": {
+            "NetworkMode": "none",
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "Mounts": [mount],
+        },
     }
 
 

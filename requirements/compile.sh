@@ -15,12 +15,15 @@ cd "$(dirname "$0")/.."
 compile() {
     out=$1
     shift
-    uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+    uv pip compile --quiet --universal --python-version 3.11 \
         --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-package pip \
         --custom-compile-command requirements/compile.sh --output-file "$out" "$@"
 }
 
-compile requirements/dev.txt --group local --group dev "$@"
-compile requirements/local.txt --group local --constraints requirements/dev.txt
-compile requirements/base.txt --constraints requirements/dev.txt
-compile requirements/traces.txt --extra traces --constraints requirements/dev.txt
+compile requirements/dev.txt pyproject.toml --group local --group dev "$@"
+compile requirements/local.txt pyproject.toml --group local --constraints requirements/dev.txt
+compile requirements/base.txt pyproject.toml --constraints requirements/dev.txt
+compile requirements/traces.txt pyproject.toml --extra traces --constraints requirements/dev.txt
+
+# An environment of its own, so with its own versions.
+compile requirements/checkov.txt --group checkov

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from infra.local.bench_options import add_options, read_options
@@ -90,6 +91,10 @@ def _run(  # noqa: C901, PLR0911, PLR0912 - a command each
                 rebuild=options.rebuild,
                 service=options.service,
             )
+        case "bundle":
+            from infra.local.bundle import bundle  # noqa: PLC0415 - see above
+
+            return bundle(load_config(os.environ), console, output=options.output)
         case "audit":
             from infra.local.audit import report_audit  # noqa: PLC0415 - see above
 
@@ -174,6 +179,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--service", action="store_true", help="also build the service image for compose"
     )
+    into = add("bundle", "local", "write all into one file, for a site without a network")
+    into.add_argument("--output", type=Path, help="the file (code-command-VERSION.tar, here)")
     add("init", None, "make the secrets that infra/compose.yaml needs", reads_settings=False)
     keys = add("keys", "local", "create, list and revoke API keys")
     keys.usage = "code-command keys {create,list,revoke} ..."

@@ -83,7 +83,9 @@ def run_tests(
     Raises:
         LocalError: What the tests need cannot be set up.
     """
-    clients = _install_clients() if with_docker else None
+    clients = _install("infra.local.clients") if with_docker else None
+    # Nobody waits for it: the one test that needs it does, by its lock.
+    checkov = None if arguments else _install("infra.local.checkov")
     lint_code = check(console, checks)
     if lint_code != 0:
         console.say("running the tests all the same; the whole counts as failed")
@@ -102,6 +104,8 @@ def run_tests(
             selection = () if with_docker else ("-m", "not docker")
             command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
             code = run_patiently(command, environment)
+        if checkov is not None:
+            checkov.communicate()
     return code or lint_code
 
 
@@ -142,10 +146,10 @@ def _test_with_gvisor(console: Console, environment: dict[str, str]) -> int:
     return code
 
 
-def _install_clients() -> "subprocess.Popen[str]":
-    """Begin to install LibreChat's clients, which tests/e2e drives; it takes a minute."""
+def _install(module: str) -> "subprocess.Popen[str]":
+    """Begin to install what tests need: LibreChat's clients, or checkov; it takes minutes."""
     return subprocess.Popen(
-        (sys.executable, "-P", "-m", "infra.local.clients"),
+        (sys.executable, "-P", "-m", module),
         cwd=CHECKOUT,
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         stdin=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ TEXT = COMPOSE_FILE.read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
-OURS = ("api", "executor")
+OURS = ("api", "executor", "engine")
 STORES = ("minio", "seaweedfs")
 
 INTERPOLATION = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rule>:[-?])?(?P<rest>[^}]*)\}")
@@ -40,7 +40,7 @@ def environment_of(service: str) -> dict[str, str | None]:
 
 
 def networks_of(service: str) -> set[str]:
-    return set(SERVICES[service]["networks"])
+    return set(SERVICES[service].get("networks", ()))
 
 
 def image_of(service: str) -> str:
@@ -99,10 +99,15 @@ def test_no_service_has_a_capability_or_can_gain_one(service: str) -> None:
     assert (
         SERVICES[service]
         .keys()
-        .isdisjoint(
-            {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"}
-        )
+        .isdisjoint({"privileged", "cap_add", "devices", "pid", "ipc", "userns_mode"})
     )
+    assert SERVICES[service].get("network_mode", "none") == "none"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_can_take_all_memory_or_processes(service: str) -> None:
+    assert re.fullmatch(r"[1-9]\d*[mg]", SERVICES[service]["mem_limit"])
+    assert 0 < SERVICES[service]["pids_limit"] <= 512
 
 
 @pytest.mark.parametrize("service", [name for name in SERVICES if name != "minio"])
@@ -117,22 +122,44 @@ def test_our_image_runs_as_nobody_of_the_host() -> None:
     assert all("user" not in SERVICES[service] for service in OURS)
 
 
-def test_only_the_executor_reaches_the_engine_and_only_by_its_group() -> None:
-    def sources(service: str) -> list[str]:
-        mounts: list[Any] = SERVICES[service].get("volumes", [])
-        return [mount["source"] if isinstance(mount, dict) else mount for mount in mounts]
+def sources(service: str) -> list[str]:
+    mounts: list[Any] = SERVICES[service].get("volumes", [])
+    return [mount["source"] if isinstance(mount, dict) else mount for mount in mounts]
 
-    with_socket = [name for name in SERVICES if any("sock" in part for part in sources(name))]
 
-    assert with_socket == ["executor"]
-    assert len(SERVICES["executor"]["group_add"]) == 1
-    assert "DOCKER_GID" in SERVICES["executor"]["group_add"][0]
+def test_only_the_engine_proxy_reaches_the_engine_and_only_by_its_group() -> None:
+    with_socket = [
+        name for name in SERVICES if any("DOCKER_SOCKET" in s for s in sources(name))
+    ]
+
+    assert with_socket == ["engine"]
+    assert [name for name in SERVICES if "group_add" in SERVICES[name]] == ["engine"]
+    assert len(SERVICES["engine"]["group_add"]) == 1
+    assert "DOCKER_GID" in SERVICES["engine"]["group_add"][0]
+
+
+def test_the_engine_proxy_has_no_network_and_no_secret() -> None:
+    assert SERVICES["engine"]["network_mode"] == "none"
+    assert not any(SECRET_NAME.search(name) for name in environment_of("engine"))
+    assert not {"BROKER_URL", "S3_ENDPOINT_URL"} & set(environment_of("engine"))
+
+
+def test_the_executor_alone_has_the_proxy_s_socket() -> None:
+    with_it = {name for name in SERVICES if "engine-socket:/run/engine" in sources(name)}
+
+    assert with_it == {"engine", "executor"}
+    assert environment_of("executor")["DOCKER_HOST"] == "unix:///run/engine/docker.sock"
+
+
+def test_the_proxy_judges_by_the_settings_that_the_executor_has() -> None:
+    assert environment_of("engine").items() <= environment_of("executor").items()
 
 
 def test_storage_broker_and_executor_are_on_the_internal_network_alone() -> None:
     assert COMPOSE["networks"]["back"]["internal"] is True
     assert networks_of("api") == {"front", "back"}
-    assert all(networks_of(name) == {"back"} for name in SERVICES if name != "api")
+    others = set(SERVICES) - {"api", "engine"}
+    assert all(networks_of(name) == {"back"} for name in others)
 
 
 def test_the_executor_has_a_fixed_id_by_which_it_finds_its_leftovers() -> None:
@@ -143,7 +170,7 @@ def test_the_executor_has_a_fixed_id_by_which_it_finds_its_leftovers() -> None:
 def test_the_api_and_the_executor_are_one_image_of_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 
-    assert image_of("api") == image_of("executor") == service_image_name()
+    assert {image_of(service) for service in OURS} == {service_image_name()}
     assert service_image_name() == f"code-command:{version}"
     dockerfile = (ROOT / "infra/images/Dockerfile").read_text(encoding="utf-8")
     assert f'image.version="{version}"' in dockerfile
@@ -166,7 +193,7 @@ def test_a_stand_in_has_the_name_that_compose_asks_for() -> None:
 def test_every_setting_of_the_product_can_be_made_here() -> None:
     handed_on = {name for service in OURS for name in environment_of(service)}
 
-    assert handed_on - VARIABLES == set()
+    assert handed_on - VARIABLES == {"DOCKER_HOST"}
     assert VARIABLES - handed_on == set(NOT_HANDED_ON)
 
 
@@ -178,4 +205,5 @@ def test_only_keys_and_stored_files_outlive_their_container() -> None:
         if isinstance(mount, str)
     }
 
-    assert mounted == set(COMPOSE["volumes"]) == {"api-keys", "minio-data", "seaweedfs-data"}
+    kept = {"api-keys", "minio-data", "seaweedfs-data"}
+    assert mounted == set(COMPOSE["volumes"]) == {*kept, "engine-socket"}

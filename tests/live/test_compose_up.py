@@ -120,15 +120,28 @@ def test_nobody_gets_in_without_the_key(stack: Stack) -> None:
 def test_the_executor_has_no_way_out_and_the_api_has_no_engine(stack: Stack) -> None:
     route = "print(open('/proc/net/route').read().count('\\t00000000\\t00000000\\t'))"
     engine = "import os; print(os.path.exists('/var/run/docker.sock'))"
+    door = (
+        "import docker\n"
+        "api = docker.from_env().api\n"
+        "print(bool(api.ping()))\n"
+        "try: api.info()\n"
+        "except docker.errors.APIError as refusal: print(refusal.status_code)\n"
+    )
 
     routes = docker("exec", stack.container_of("executor"), "python3", "-c", route)
     seen = docker("exec", stack.container_of("api"), "python3", "-c", engine)
 
+    narrowed = docker("exec", stack.container_of("executor"), "python3", "-c", door)
+    of_executor = docker("exec", stack.container_of("executor"), "python3", "-c", engine)
+    network = docker("exec", stack.container_of("engine"), "cat", "/proc/net/dev")
+
     assert "0" in routes
-    assert seen == "False"
+    assert seen == of_executor == "False"
+    assert narrowed == "True\n403"
+    assert [line.split(":")[0].strip() for line in network.splitlines()[2:]] == ["lo"]
 
 
-@pytest.mark.parametrize("service", ["api", "executor"])
+@pytest.mark.parametrize("service", ["api", "executor", "engine"])
 def test_our_containers_run_as_nobody_on_a_file_system_nobody_can_change(
     stack: Stack, service: str
 ) -> None:
