@@ -53,6 +53,9 @@ class RunRequest(BaseModel):
     """What the program can call; `None`: it is a plain program."""
     time_limit_s: float | None = None
     """Shorter than the executor's own, if the client wants that."""
+    state: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Which saved workspace the program finds and leaves (`storage.states.state_name`); `None`:
+    none at all."""
     memory_class: MemoryClass | None = None
     """As the caller's key or plan has it; `None` leaves it to the executor's rules."""
     deadline: float
@@ -124,6 +127,8 @@ class Finished(BaseModel):
     """Why, of all of them: values of `sandbox.supervisor.skips.SkipReason`."""
     delivery: Delivery | None = None
     """Set where object storage refused some of the files. They are not among `files`."""
+    state_reused: bool | None = None
+    """Whether the program found the workspace of an earlier run; `None`: it keeps none."""
 
 
 class FailureKind(StrEnum):
@@ -141,6 +146,12 @@ class FailureKind(StrEnum):
     """Object storage failed while inputs were read or outputs stored. Safe to retry."""
     DEADLINE_EXCEEDED = "deadline_exceeded"
     """Its turn came too late, or its outputs took too long."""
+    STATE_BUSY = "state_busy"
+    """Another run has the workspace. Safe to retry once it has ended."""
+    STATE_FENCED = "state_fenced"
+    """Another run has taken the workspace meanwhile, which was not saved. Safe to retry."""
+    STATE_UNLOCKABLE = "state_unlockable"
+    """Nobody can say whether another run has the workspace. Safe to retry."""
     CANCELLED = "cancelled"
     """The client left."""
     NOT_HELD = "not_held"

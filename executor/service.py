@@ -20,6 +20,7 @@ from executor.concurrency import end
 from executor.engines import make_engine
 from executor.heartbeat import beat
 from executor.held import Held
+from executor.kept_state import StateKeeper
 from executor.memory import MemoryRules
 from executor.messages import (
     ExecutorStatus,
@@ -35,10 +36,12 @@ from executor.reports import Reports
 from executor.run import Runner, RunTakenError
 from executor.sandbox import RunLimits, SandboxUnavailableError
 from executor.settings import ExecutorSettings
+from executor.state_locks import StateLocks
 from executor.tool_messages import RoundRequest
 from storage.ids import new_id
 from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions
+from storage.states import States
 
 CLEANING_RETRY_S = 5.0
 REPORTING_GRACE_S = 2.0
@@ -81,14 +84,19 @@ class ExecutorService:
             most=settings.most_waiting_sandboxes,
         )
         self._clock = BrokerClock(settings.clock_url)
-        sessions = Sessions(
-            S3ObjectStore(settings), max_age=settings.session_max_age, clock=self._clock.utc
-        )
+        store, max_age = S3ObjectStore(settings), settings.session_max_age
+        sessions = Sessions(store, max_age=max_age, clock=self._clock.utc)
+        self._locks = StateLocks(settings.result_url)
         self._runner = Runner(
             pool=self._pool,
             sessions=sessions,
             limits=run_limits(settings),
             memory=MemoryRules.from_settings(settings),
+            keeper=StateKeeper(
+                states=States(store, max_age=max_age, clock=self._clock.utc),
+                locks=self._locks,
+                terms=settings.state_terms,
+            ),
             clock=self._clock.now,
         )
         self._held = Held(
@@ -227,6 +235,7 @@ class ExecutorService:
             if self._taken:
                 await asyncio.wait(self._taken, timeout=REPORTING_GRACE_S)
         await self._reports.close()
+        await self._locks.close()
         await self._engine.close()
 
     async def _beat(self) -> None:

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from executor.sandbox import StateTerms
 from sandbox.supervisor.languages import LANGUAGES
 from storage.settings import StorageSettings
 
@@ -72,6 +73,10 @@ class ExecutorSettings(StorageSettings):
     256 MB do not end before their time; a LibreOffice with a small document takes 229."""
     workspace_size_limit: int = Field(default=104_857_600, ge=MIB)
     """Bytes of `/mnt/data`."""
+    state_size_limit: int = Field(default=104_857_600, ge=MIB)
+    """Most bytes of a workspace that is kept from one run to the next."""
+    state_persistence: Literal["files", "python"] = "files"
+    """What is kept of it: files alone, or Python programs' variables too."""
     output_max_bytes: int = Field(default=65_536, ge=1024)
     """Most bytes of stdout, and of stderr. LibreChat assumes 64 KiB (contract 6.1)."""
 
@@ -149,6 +154,13 @@ class ExecutorSettings(StorageSettings):
         An operator who raises `SANDBOX_POOL_SIZE` alone above the other's default means that.
         """
         return max(self.sandbox_pool_max, self.sandbox_pool_size)
+
+    @property
+    def state_terms(self) -> StateTerms:
+        """How workspaces are kept, where a run asks for it."""
+        return StateTerms(
+            max_bytes=self.state_size_limit, variables=self.state_persistence == "python"
+        )
 
     @property
     def kept_extensions(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ MAY_IMPORT = {
         "sandbox.supervisor.frames",
         "sandbox.supervisor.languages",
         "sandbox.supervisor.programmatic",
+        "sandbox.supervisor.saved_entries",
         "sandbox.supervisor.skips",
         "sandbox.supervisor.workspace",
     ),
