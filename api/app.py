@@ -20,7 +20,7 @@ from api.dispatch import Dispatcher
 from api.error_handlers import EXCEPTION_HANDLERS
 from api.health import HealthCheck
 from api.metrics import Metrics, metrics_route
-from api.profile import name_profile, require_profile
+from api.profile import Profiles
 from api.programmatic import Programmatic
 from api.programmatic_rounds import Rounds
 from api.programmatic_store import ExecutionStore
@@ -59,11 +59,16 @@ def create_app(  # noqa: PLR0913 - what it is made of
     metrics = None if settings.metrics == "off" else Metrics()
     if metrics is not None:
         dispatcher = metrics.measured(dispatcher)
+    profiles = Profiles(settings.execution_profile)
     given: dict[str, Any] = {
         "settings": settings,
         "sessions": sessions,
         "execution": Execution(
-            sessions=sessions, dispatcher=dispatcher, timeout_s=settings.run_timeout_s
+            sessions=sessions,
+            dispatcher=dispatcher,
+            timeout_s=settings.run_timeout_s,
+            profiles=profiles,
+            needs_hint=settings.state_strict,
         ),
         "programmatic": Programmatic(
             store=executions, rounds=rounds, timeout_s=settings.run_timeout_s
@@ -80,9 +85,9 @@ def create_app(  # noqa: PLR0913 - what it is made of
             "caller": Provide(_provide_caller),
             **{name: _provide(value) for name, value in given.items()},
         },
-        guards=[start_clock, require_key, require_profile, require_rate],
+        guards=[start_clock, require_key, profiles.require, require_rate],
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[name_profile, name_rate, *_step_tellers(settings, metrics)],
+        before_send=[profiles.name, name_rate, *_step_tellers(settings, metrics)],
         cors_config=CORSConfig(allow_origins=settings.allowed_origins),
         openapi_config=openapi_config(),
         plugins=[PydanticPlugin(exclude_unset=True)],

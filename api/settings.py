@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from api.environment_keys import ApiKey, read_keys
 from api.local_mode import is_loopback
+from api.profile import ServedProfiles
 from api.rates import Rate, parse_rate
 from api.token_keys import load_token_keys
 from api.token_settings import TokenSettings
@@ -51,6 +52,11 @@ class ApiSettings(TokenSettings):
     cors_origins: str = "localhost:3080,3000"
     """Web pages that may call the API from a browser; see `allowed_origins`."""
 
+    execution_profile: ServedProfiles = "default"
+    """Whether workspaces are kept for runs that name one: `stateful`, `default` (never), or
+    `both`, for requests that do not expect `default`."""
+    state_strict: bool = False
+    """Whether a stateful run without a `runtime_session_hint` is refused."""
     code_exec_timeout: float = Field(120, gt=0, le=3600)
     """Longest run of a program, seconds. The executors hold it; the API waits for it."""
     queue_timeout: float = Field(60, gt=0, le=3600)

@@ -100,8 +100,8 @@ class Sandbox(Protocol):
     """One container, for one program. The methods are called once each, in this order.
 
     `preload`, `grow`, `restore` and `snapshot` may be left out; `grow` may run beside
-    `prepare`, `restore` and `put`. A program with tools is begun with `begin` instead of `run`; while it waits, `answer` goes on with it,
-    and in between it may be frozen and thawed, as often as it likes.
+    `prepare` and what follows. One with tools is begun with `begin`, not `run`; while it
+    waits, `answer` goes on with it, and in between it may be frozen and thawed, repeatedly.
     """
 
     @property
