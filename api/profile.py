@@ -13,9 +13,9 @@ from litestar.types import Message, Scope
 
 from api.auth import PUBLIC, Connection
 from api.errors import Answer, ApiError
+from api.settings import ServedProfiles
 
 Profile = Literal["default", "stateful"]
-ServedProfiles = Literal["default", "stateful", "both"]
 
 PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
 PROFILES = frozenset({"default", "stateful"})

@@ -9,7 +9,6 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from api.environment_keys import ApiKey, read_keys
 from api.local_mode import is_loopback
-from api.profile import ServedProfiles
 from api.rates import Rate, parse_rate
 from api.token_keys import load_token_keys
 from api.token_settings import TokenSettings
@@ -22,6 +21,9 @@ loopback."""
 MIN_KEY_CHARS = 16
 """Shorter keys can be guessed over the network: 16 characters of hexadecimal digits are
 64 bits."""
+
+ServedProfiles = Literal["default", "stateful", "both"]
+"""Which execution profiles a server is (librechat-contract 2.0)."""
 
 MetricsAccess = Literal["off", "key", "open"]
 """Whether there is `/metrics`, and whether it is for everybody who can reach the API."""

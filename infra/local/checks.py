@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from infra.local.console import Console
 from infra.local.engine_setup import ensure_engine
 from infra.local.errors import LocalError
 from infra.local.image import ensure_base_image, ensure_sandbox_image
+from infra.local.lanes import run_lanes, run_patiently
 from infra.local.supervisor import Supervisor
 
 Check = tuple[str, tuple[str, ...]]
@@ -29,10 +29,6 @@ CHECKS: tuple[Check, ...] = (
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("pyright", "--pythonpath", sys.executable)),
 )
-
-_PATIENCE_S = (5.0, 60.0)
-"""How long pytest may go on after a Ctrl-C before it is told again, and then before it is
-killed."""
 
 _NOT_FOR_TESTS = (
     "BROKER_URL",
@@ -72,7 +68,7 @@ def run_tests(
     with_docker: bool,
     checks: Sequence[Check] = CHECKS,
 ) -> int:
-    """Check, then test. Pytest's summary is the last thing printed.
+    """Check, then test. Pytest's summary, or that of all its lanes, is the last thing printed.
 
     Args:
         console: Where progress is shown.
@@ -95,19 +91,25 @@ def run_tests(
     # Silent from here on, so that pytest has the last word.
     with Supervisor(Console(quiet=True)) as supervisor:
         supervisor.at_stop(lambda: shutil.rmtree(work_dir, ignore_errors=True))
-        selection = () if with_docker else ("-m", "not docker")
+        environment = _test_environment(work_dir)
         if with_docker:
             _set_up_sandboxes(supervisor, console, work_dir)
         if clients is not None:
             _await_clients(clients, console)
-        gvisor_code = 0
         if with_docker and not arguments:
-            report_audit(console)
-            gvisor_code = _test_with_gvisor(console, _test_environment(work_dir))
-            report_briefly(console)
-        command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
-        test_code = _run_patiently(command, _test_environment(work_dir))
-    return test_code or gvisor_code or lint_code
+            code = _run_everything(console, environment, work_dir)
+        else:
+            selection = () if with_docker else ("-m", "not docker")
+            command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
+            code = run_patiently(command, environment)
+    return code or lint_code
+
+
+def _run_everything(console: Console, environment: dict[str, str], work_dir: Path) -> int:
+    report_audit(console)
+    gvisor_code = _test_with_gvisor(console, environment)
+    report_briefly(console)
+    return run_lanes(console, work_dir / "lanes", environment) or gvisor_code
 
 
 def _test_with_gvisor(console: Console, environment: dict[str, str]) -> int:
@@ -132,7 +134,7 @@ def _test_with_gvisor(console: Console, environment: dict[str, str]) -> int:
     console.say("gVisor: the tests marked runsc, with SECURITY_RUNTIME=runsc")
     command = (sys.executable, "-P", "-m", "pytest", "-q", "-m", "runsc", "tests/security")
     told = {**environment, "SECURITY_RUNTIME": gvisor.RUNTIME}
-    code = _run_patiently(command, told)
+    code = run_patiently(command, told)
     if code == 0:
         console.done("gVisor: passed")
     else:
@@ -163,22 +165,6 @@ def _await_clients(installation: "subprocess.Popen[str]", console: Console) -> N
     if installation.returncode != 0:
         raise LocalError(complaint.strip())
     console.done("LibreChat's clients are there")
-
-
-def _run_patiently(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run pytest; after a Ctrl-C let it take down what its fixtures have started."""
-    with subprocess.Popen(command, cwd=CHECKOUT, env=environment) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # The terminal has told pytest as well. Who told us alone, told only us.
-            for patience_s in _PATIENCE_S:
-                try:
-                    return process.wait(patience_s)
-                except subprocess.TimeoutExpired:
-                    process.send_signal(signal.SIGINT)
-            process.kill()
-            raise
 
 
 def _set_up_sandboxes(supervisor: Supervisor, console: Console, work_dir: Path) -> None:
