@@ -43,6 +43,7 @@ VARIABLES = frozenset(
         "CODE_WORK_DIR",
         "CORS_ORIGINS",
         "CPU_LIMIT",
+        "EXECUTION_PROFILE",
         "EXECUTOR_CONCURRENCY",
         "LARGE_MEMORY_FOR",
         "LOCAL_MODE",
@@ -81,6 +82,9 @@ VARIABLES = frozenset(
         "SERVER_TIMING",
         "SESSION_MAX_AGE_HOURS",
         "SHARED_ASSETS_PATH",
+        "STATE_PERSISTENCE",
+        "STATE_SIZE_LIMIT",
+        "STATE_STRICT",
         "WORKSPACE_SIZE_LIMIT",
     }
 )

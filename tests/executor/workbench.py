@@ -138,9 +138,7 @@ class Workbench:
             limits=self.limits,
             memory=self.memory,
             keeper=StateKeeper(
-                states=States(
-                    self.store, max_age=timedelta(hours=1), clock=lambda: self.sessions.now()
-                ),
+                states=States(self.store, max_age=timedelta(hours=1), clock=self.sessions.now),
                 locks=StateLocks(self.locks_url),
                 terms=StateTerms(max_bytes=MIB),
             ),

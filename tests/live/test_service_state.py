@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -71,7 +72,7 @@ class TestSurvival:
         )
         second = bash(
             caller,
-            "cat link; ls -A; ls -d a/empty; readlink link; ./run.sh; stat -c %a run.sh;"
+            "cat link; LC_ALL=C ls -A; ls -d a/empty; readlink link; ./run.sh; stat -c %a run.sh;"
             " date -u -r a/notes.txt +%FT%T; cat .hidden/x 'sp ace é.txt'",
             hint,
         )
@@ -412,6 +413,10 @@ def begun_in_the_first(
         code = "sleep 4; (cat a.txt; echo 2) | tee b.txt"
         running = elsewhere.submit(bash, caller, code, hint)
         # Its own sandboxes are counted alone: one more than wait is one that is used.
-        eventually(lambda: len(service.containers()) > 1 or running.done(), "it runs")
+        eventually(partial(is_used, service, running), "it runs")
         if not running.done():
             return running
+
+
+def is_used(service: RunningService, running: Future[Any]) -> bool:
+    return len(service.containers()) > 1 or running.done()
