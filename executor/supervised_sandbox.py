@@ -286,9 +286,8 @@ class SupervisedSandbox(Sandbox):
         if self._workspace_lost:
             return Snapshot(outcome=SnapshotOutcome.LOST)
         told = read_snapshot(await self._stream.receive(), self._state)
-        if told.outcome is not SnapshotOutcome.CHANGED:
-            return told
-        return replace(told, chunks=self._stream.body(told.size_bytes))
+        changed = told.outcome is SnapshotOutcome.CHANGED
+        return replace(told, chunks=self._stream.body(told.size_bytes)) if changed else told
 
     @override
     async def destroy(self) -> None:

@@ -72,8 +72,8 @@ class TestSurvival:
         )
         second = bash(
             caller,
-            "cat link; LC_ALL=C ls -A; ls -d a/empty; readlink link; ./run.sh; stat -c %a run.sh;"
-            " date -u -r a/notes.txt +%FT%T; cat .hidden/x 'sp ace é.txt'",
+            "cat link; LC_ALL=C ls -A; ls -d a/empty; readlink link; ./run.sh;"
+            " stat -c %a run.sh; date -u -r a/notes.txt +%FT%T; cat .hidden/x 'sp ace é.txt'",
             hint,
         )
 
