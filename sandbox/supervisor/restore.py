@@ -36,8 +36,8 @@ class Restoration:
     """Takes a saved workspace piece by piece.
 
     It writes below `root` alone, into an empty folder: only folders and files are made at
-    first, each new and never over anything, and links at the very end, when nothing is written
-    any more. So no path can lead through a link, whatever the links are.
+    first, each new and never over anything, and links at the very end. Whatever is made lies
+    in a folder that was made before: so no path leads through a link, whatever the links are.
     """
 
     def __init__(self, root: str, variables_path: str | None) -> None:
@@ -52,6 +52,7 @@ class Restoration:
         self._decoder = EntryDecoder()
         self._kept: list[Kept] = []
         self._links: list[Entry] = []
+        self._folders = {""}
         self._open: _OpenFile | None = None
         self.problem: str | None = None
         """Why nothing was put back: these bytes are no saved workspace."""
@@ -113,10 +114,13 @@ class Restoration:
         self.problem = str(fault) or type(fault).__name__
 
     def _begin(self, entry: Entry) -> None:
+        if os.path.dirname(entry.path) not in self._folders:
+            raise SavedWorkspaceError("something lies in no folder")
         path = os.path.join(self._root, entry.path)
         match entry.kind:
             case "folder":
                 os.mkdir(path, 0o700)
+                self._folders.add(entry.path)
                 self._kept.append(Kept(entry))
             case "link":
                 self._links.append(entry)

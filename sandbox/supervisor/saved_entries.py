@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from .lean_typing import Any, NamedTuple
 
-MAX_ENTRIES = 20_000
-"""Files, folders and links of one saved workspace; the workspace itself holds twice as many."""
+MAX_ENTRIES = 10_000
+"""Files, folders and links of one saved workspace. The workspace itself holds twice as many: the
+next run shall have room to remove some."""
 
 MAX_HEADER_BYTES = 64 * 1024
 """A path and a link's target may have 4096 bytes each, and a byte 6 in JSON."""
@@ -67,20 +68,19 @@ class EntryDecoder:
             SavedWorkspaceError: These are none.
         """
         self._buffer += data
-        while self._buffer and not self._ended:
+        while self._buffer:
+            if self._ended:
+                raise SavedWorkspaceError("something follows its end")
             if self._left:
                 piece = bytes(self._buffer[: self._left])
                 del self._buffer[: len(piece)]
                 self._left -= len(piece)
                 yield piece
-                continue
-            entry = self._next_entry()
-            if entry is None:
+            elif (entry := self._next_entry()) is not None:
+                self._left = entry.size_bytes
+                yield entry
+            elif not self._ended:
                 return
-            self._left = entry.size_bytes
-            yield entry
-        if self._buffer:
-            raise SavedWorkspaceError("something follows its end")
 
     def require_end(self) -> None:
         """Make sure that the stream is complete. Raises `SavedWorkspaceError`."""

@@ -1,5 +1,6 @@
 """The workspace, `/mnt/data`: inputs are put in before the run, outputs found after it."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -101,17 +102,27 @@ class Workspace:
     def write_entry(self, name: str, source: bytes) -> str:
         """Put the program's source beside the inputs; return its path.
 
-        An input of the same name is the user's and stays: the source then goes to `/tmp`.
+        An input of the same name is the user's and stays: the source then goes to `/tmp`. So it
+        does where an earlier run has left no room, for else nobody could ever make any.
 
         Raises:
             OSError: It cannot be written.
         """
         path = self.path(name)
-        if os.path.lexists(path):
-            path = os.path.join("/tmp", name)  # noqa: S108 - a private tmpfs
-        else:
-            self._entry = name
-            self._source = source
+        if not os.path.lexists(path):
+            try:
+                with open(path, "wb") as file:
+                    file.write(source)
+            except OSError:
+                if self.restored is None:
+                    raise
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+            else:
+                self._entry = name
+                self._source = source
+                return path
+        path = os.path.join("/tmp", name)  # noqa: S108 - a private tmpfs
         with open(path, "wb") as file:
             file.write(source)
         return path

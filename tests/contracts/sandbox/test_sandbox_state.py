@@ -1,4 +1,4 @@
-"""What every engine's sandboxes promise of workspaces that are kept (librechat-contract 3.8)."""
+"""What every engine's sandboxes promise of kept workspaces (librechat-contract 3.8)."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -108,7 +108,7 @@ async def test_one_that_is_too_large_is_not_sent(engine: SandboxEngine) -> None:
     by_bytes = await run(engine, f"head -c {MIB} /dev/zero > large")
     by_name = await run(engine, "truncate -s 50M sparse")
     by_number = await run(
-        engine, "seq 1 20001 | xargs touch", terms=StateTerms(max_bytes=100 * MIB)
+        engine, "seq 1 10001 | xargs touch", terms=StateTerms(max_bytes=100 * MIB)
     )
     too_deep = await run(
         engine,
@@ -119,6 +119,22 @@ async def test_one_that_is_too_large_is_not_sent(engine: SandboxEngine) -> None:
     assert by_name.snapshot.outcome is SnapshotOutcome.TOO_LARGE
     assert by_number.snapshot.outcome is SnapshotOutcome.TOO_MANY
     assert too_deep.snapshot.outcome is SnapshotOutcome.UNREADABLE
+
+
+@pytest.mark.docker
+async def test_a_run_that_leaves_no_room_does_not_shut_out_the_next(
+    real_engine: SandboxEngine,
+) -> None:
+    terms = StateTerms(max_bytes=200 * MIB)
+    full = await run(real_engine, "head -c 200M /dev/zero > a", terms=terms)
+
+    # Larger than what the first one's own source took.
+    code = "rm a; ls /mnt/data; echo 1 > c\n" + "#" * 9000
+    freed = await run(real_engine, code, full.content, terms=terms)
+
+    assert full.snapshot.outcome is SnapshotOutcome.CHANGED
+    assert freed.ran.stdout == ""
+    assert set(freed.ran.files) == {"c"}
 
 
 async def test_inputs_take_the_place_of_what_is_there(engine: SandboxEngine) -> None:
