@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from .lean_typing import Any, NamedTuple
 
 MAX_ENTRIES = 10_000
-"""Files, folders and links of one saved workspace. The workspace itself holds twice as many: the
-next run shall have room to remove some."""
+"""Files, folders and links of one saved workspace. The workspace itself holds twice as many:
+the next run shall have room to remove some."""
 
 MAX_HEADER_BYTES = 64 * 1024
 """A path and a link's target may have 4096 bytes each, and a byte 6 in JSON."""

@@ -127,7 +127,7 @@ class Workbench:
         self.pool = pool
         self.limits = LIMITS
         self.memory = MemoryRules(large_bytes=1024 * MIB, grows=True)
-        self.locks_url = "redis://127.0.0.1:1"
+        self.locks = StateLocks("redis://127.0.0.1:1")
         """Nobody is there, and nobody is asked by runs that keep no workspace."""
 
     @property
@@ -139,7 +139,7 @@ class Workbench:
             memory=self.memory,
             keeper=StateKeeper(
                 states=States(self.store, max_age=timedelta(hours=1), clock=self.sessions.now),
-                locks=StateLocks(self.locks_url),
+                locks=self.locks,
                 terms=StateTerms(max_bytes=MIB),
             ),
         )
