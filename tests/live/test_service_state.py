@@ -389,8 +389,7 @@ class TestTwoExecutors:
             during = running.result()
             eventually(lambda: another.has_run(during["session_id"]), "the other one ran it")
             assert not another.has_run(first["session_id"])
-        after = bash(caller, "cat a.txt b.txt", hint)
-
+            after = bash(caller, "cat a.txt b.txt", hint)
         assert (during["stdout"], during["runtime_status"]) == ("1\n2\n", "reused")
         assert after["stdout"] == "1\n1\n2\n"
         assert caller.download(stored_files(during)["b.txt"]) == b"1\n2\n"
