@@ -16,6 +16,7 @@ from api.bucket_setup import make_bucket_ready
 from api.celery_dispatch import connected_dispatcher
 from api.connection import LimitedConnection
 from api.observed_app import ObservedApp
+from api.profile import Profiles
 from api.programmatic_store import connected_execution_store
 from api.rate_limits import RateLimits
 from api.rate_store import connected_rate_store
@@ -121,9 +122,12 @@ async def _tell_cancelled_requests(server: uvicorn.Server) -> None:
 
 def make_server(app: Litestar, settings: ApiSettings) -> uvicorn.Server:
     """Configure the server; nothing listens yet."""
+    usual = Profiles(settings.execution_profile).usual
     server = uvicorn.Server(
         uvicorn.Config(
-            ObservedApp(UntilStopped(app, is_stopping=lambda: server.should_exit)),
+            ObservedApp(
+                UntilStopped(app, is_stopping=lambda: server.should_exit, profile=usual)
+            ),
             host=settings.code_host,
             port=settings.code_port,
             http=LimitedConnection,

@@ -23,7 +23,7 @@ from api.error_handlers import EXCEPTION_HANDLERS
 from api.health import HealthCheck
 from api.metrics import Metrics, metrics_route
 from api.observed_runs import ObservedDispatcher, ObservedRounds, RunWatchers
-from api.profile import name_profile, require_profile
+from api.profile import Profiles
 from api.programmatic import Programmatic
 from api.programmatic_rounds import Rounds
 from api.programmatic_store import ExecutionStore
@@ -64,11 +64,16 @@ def create_app(  # noqa: PLR0913 - what it is made of
     audit = _audit_log(settings, metrics)
     watchers = RunWatchers(metrics=metrics, audit=audit)
     dispatcher = ObservedDispatcher(dispatcher, watchers)
+    profiles = Profiles(settings.execution_profile)
     given: dict[str, Any] = {
         "settings": settings,
         "sessions": sessions,
         "execution": Execution(
-            sessions=sessions, dispatcher=dispatcher, timeout_s=settings.run_timeout_s
+            sessions=sessions,
+            dispatcher=dispatcher,
+            timeout_s=settings.run_timeout_s,
+            profiles=profiles,
+            needs_hint=settings.state_strict,
         ),
         "programmatic": Programmatic(
             store=executions,
@@ -88,10 +93,10 @@ def create_app(  # noqa: PLR0913 - what it is made of
             "caller": Provide(_provide_caller),
             **{name: _provide(value) for name, value in given.items()},
         },
-        guards=[start_clock, require_key, require_profile, require_rate],
+        guards=[start_clock, require_key, profiles.require, require_rate],
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[
-            name_profile,
+            profiles.name,
             name_rate,
             *_step_tellers(settings, metrics),
             *([] if metrics is None else [metrics.count_answer]),

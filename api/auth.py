@@ -16,7 +16,7 @@ from api.auth_errors import (
     TokenInvalidError,
     TokenMissingError,
 )
-from api.caller import Caller
+from api.caller import KEY_LABEL, Caller
 from api.key_file import KeyFile, key_digest
 from api.keyring import Keyring
 from api.local_mode import local_caller
@@ -65,7 +65,7 @@ class Authenticator:
         if owner is None:
             raise KeyInvalidError
         user = headers.get("user-id", "")
-        named = _USER_ID.fullmatch(user) and not user.startswith("key:")
+        named = _USER_ID.fullmatch(user) and not user.startswith(KEY_LABEL)
         return Caller(
             tenant=owner.tenant,
             user=user if named else owner.label,

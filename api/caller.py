@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from executor.messages import MemoryClass
 
+KEY_LABEL = "key:"
+"""How the user begins where a client with a key names none. None may be called so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -28,3 +31,8 @@ class Caller:
     rates: Mapping[str, str] = field(default_factory=dict[str, str])
     """Rate limits of this key or plan, by bucket (`exec`, `upload`, `download`, `list`), as
     `20/30s`; buckets that are not named have the server's."""
+
+    @property
+    def user_is_known(self) -> bool:
+        """Whether anybody is named: without a `User-Id`, everybody with a key is one user."""
+        return self.user_is_proven or not self.user.startswith(KEY_LABEL)

@@ -34,12 +34,12 @@ from api.run_results import ExpectedRun, RunResults, TaskMeta
 from api.turns import QueueLimits
 from api.turns_by_language import TurnsByLanguage
 from executor.messages import (
-    HEARTBEAT_INTERVAL_S,
     Failed,
     FailureKind,
     RunReport,
     RunRequest,
 )
+from executor.signs_of_life import HEARTBEAT_INTERVAL_S
 from storage.ids import new_id
 
 logger = logging.getLogger(__name__)

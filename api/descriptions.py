@@ -57,6 +57,7 @@ EVERYWHERE = {
 EXEC_ERRORS = describe_errors(
     **EVERYWHERE,
     _403="An input file is not for you.",
+    _409="Another run has the workspace, or the server has another profile.",
     _413="The program, its arguments or its input files are too large.",
     _422="An input file is unknown or expired.",
     _502="The sandbox, or storage, failed during the run. Safe to send again.",
@@ -117,6 +118,13 @@ EXEC_BODY = Schema(
                     ),
                 },
             ),
+        ),
+        "runtime_session_hint": Schema(
+            type=OpenAPIType.STRING,
+            max_length=128,
+            pattern="^[A-Za-z0-9._:-]+$",
+            description="Names a /mnt/data that is there again for the next run, where the"
+            " server's profile is stateful; ignored elsewhere.",
         ),
     },
 )

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from executor.messages import ExecutorStatus, RunReport, RunRequest
+from executor.messages import (
+    RunReport,
+    RunRequest,
+)
+from executor.signs_of_life import ExecutorStatus
 
 
 class DispatchError(Exception):

@@ -6,7 +6,6 @@ one means to a client. `error` is the contract's word, which clients compare (li
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from litestar.status_codes import (
     HTTP_400_BAD_REQUEST,
@@ -14,13 +13,13 @@ from litestar.status_codes import (
     HTTP_403_FORBIDDEN,
     HTTP_404_NOT_FOUND,
     HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-    HTTP_422_UNPROCESSABLE_ENTITY,
     HTTP_500_INTERNAL_SERVER_ERROR,
     HTTP_502_BAD_GATEWAY,
     HTTP_503_SERVICE_UNAVAILABLE,
     HTTP_504_GATEWAY_TIMEOUT,
 )
 
+from api.answer import RETRY, RETRY_AFTER_S, Answer
 from api.auth_errors import (
     ForeignPageError,
     KeyInvalidError,
@@ -36,6 +35,7 @@ from api.dispatch import (
     QueueFullError,
     RunTimedOutError,
 )
+from api.failures import FAILURES
 from executor.messages import FailureKind
 from storage.errors import (
     ObjectNotFoundError,
@@ -50,33 +50,6 @@ STORAGE_FAILURE = "storage_failure"
 
 HTTP_499_CLIENT_CLOSED_REQUEST = 499
 """Nobody reads it; it is what nginx logs for a client that left."""
-
-RETRY_AFTER_S = 5
-"""About what an executor, the broker or S3 needs to come back."""
-
-
-class Answer(NamedTuple):
-    """How one error is told to a client."""
-
-    status: int
-    error: str
-    message: str | None = None
-    details: str | None = None
-    retry_after_s: int | None = None
-    more: Mapping[str, str | int] = {}
-    """Further fields of the body."""
-
-    @property
-    def body(self) -> dict[str, str | int]:
-        """The fields that the client is sent."""
-        texts = {"error": self.error, "message": self.message, "details": self.details}
-        said = {name: text for name, text in texts.items() if text is not None}
-        return {**said, **self.more}
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers that belong to it."""
-        return {"Retry-After": str(self.retry_after_s)} if self.retry_after_s else {}
 
 
 class ApiError(Exception):
@@ -125,8 +98,6 @@ class RunFailedError(Exception):
         self.kind = kind
         self.detail = detail
 
-
-_RETRY = "Nothing was stored; send the request again."
 
 ANSWERS: Mapping[type[Exception], Answer] = {
     KeyMissingError: Answer(
@@ -203,7 +174,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ExecutorLostError: Answer(
         HTTP_502_BAD_GATEWAY,
         "sandbox_execution_failed",
-        f"The executor was lost while it ran the program. {_RETRY}",
+        f"The executor was lost while it ran the program. {RETRY}",
     ),
     RunTimedOutError: Answer(
         HTTP_504_GATEWAY_TIMEOUT,
@@ -213,60 +184,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     DispatchError: Answer(
         HTTP_502_BAD_GATEWAY,
         "sandbox_execution_failed",
-        f"The run ended without a report. {_RETRY}",
-    ),
-}
-
-FAILURES: Mapping[FailureKind, Answer] = {
-    FailureKind.SANDBOX_UNAVAILABLE: Answer(
-        HTTP_503_SERVICE_UNAVAILABLE,
-        "microvm_launch_failed",
-        "Sandbox launch failed. Nothing was started; try again in a few seconds.",
-        retry_after_s=RETRY_AFTER_S,
-    ),
-    FailureKind.SANDBOX_LOST: Answer(
-        HTTP_502_BAD_GATEWAY,
-        "sandbox_execution_failed",
-        f"The sandbox was lost while the program ran. {_RETRY}",
-    ),
-    FailureKind.INPUT_UNAVAILABLE: Answer(
-        HTTP_422_UNPROCESSABLE_ENTITY,
-        "session_input_unavailable",
-        "One or more input files are unavailable: unknown or expired. Upload them again.",
-    ),
-    FailureKind.INPUT_TOO_LARGE: Answer(
-        HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-        "session_input_too_large",
-        "Input files exceed the delivery limit. Send fewer or smaller files.",
-    ),
-    FailureKind.STORAGE_UNAVAILABLE: Answer(
-        HTTP_502_BAD_GATEWAY,
-        "session_input_source_failed",
-        f"Input file service is unavailable. {_RETRY}",
-        retry_after_s=RETRY_AFTER_S,
-    ),
-    FailureKind.DEADLINE_EXCEEDED: Answer(
-        HTTP_504_GATEWAY_TIMEOUT,
-        "execution_timeout",
-        "Execution timed out. Try again when the service is less busy.",
-    ),
-    FailureKind.NOT_HELD: Answer(HTTP_404_NOT_FOUND, "Execution not found or expired"),
-    FailureKind.UNKNOWN_TOOL: Answer(
-        HTTP_502_BAD_GATEWAY,
-        "sandbox_execution_failed",
-        f"The program called a tool that it does not have. {_RETRY}",
-    ),
-    FailureKind.CANCELLED: Answer(
-        HTTP_503_SERVICE_UNAVAILABLE,
-        "microvm_unhealthy",
-        f"Sandbox runtime is unavailable: the run was cancelled. {_RETRY}",
-        retry_after_s=RETRY_AFTER_S,
-    ),
-    FailureKind.HANDED_BACK: Answer(
-        HTTP_503_SERVICE_UNAVAILABLE,
-        "microvm_unhealthy",
-        f"Sandbox runtime is unavailable: the executor was stopped. {_RETRY}",
-        retry_after_s=RETRY_AFTER_S,
+        f"The run ended without a report. {RETRY}",
     ),
 }
 

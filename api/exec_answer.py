@@ -1,5 +1,7 @@
 """What `POST /exec` answers (librechat-contract 2.2)."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from executor.messages import Finished
@@ -66,9 +68,17 @@ class ExecAnswer(BaseModel):
     deleted_files: list[str] = Field(default=[], description="Inputs that were removed.")
     artifact_truncation: ArtifactTruncation | None = None
     artifact_delivery: ArtifactDelivery | None = None
+    runtime_session_id: str | None = Field(
+        default=None, description="Of a run that keeps its workspace: which one that is."
+    )
+    runtime_status: Literal["new", "reused"] | None = Field(
+        default=None, description="Whether it found what an earlier run has left there."
+    )
 
     @classmethod
-    def of(cls, session_id: str, result: Finished) -> "ExecAnswer":
+    def of(
+        cls, session_id: str, result: Finished, *, runtime_session_id: str | None = None
+    ) -> "ExecAnswer":
         """Tell `result` in the contract's words."""
         answer = cls(
             session_id=session_id,
@@ -97,6 +107,9 @@ class ExecAnswer(BaseModel):
                 delivered=result.delivery.delivered,
                 failed=result.delivery.failed,
             )
+        if runtime_session_id is not None:
+            answer.runtime_session_id = runtime_session_id
+            answer.runtime_status = "reused" if result.state_reused else "new"
         return answer
 
 

@@ -29,6 +29,8 @@ class ExecFields(msgspec.Struct):
     code: msgspec.Raw = NULL
     args: msgspec.Raw = NULL
     files: msgspec.Raw = NULL
+    runtime_session_hint: msgspec.Raw = NULL
+    entity_id: msgspec.Raw = NULL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

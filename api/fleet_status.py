@@ -9,7 +9,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from api.own_status import API_KEY_PREFIX, ApiStatus
-from executor.messages import HEARTBEAT_KEY_PREFIX, RUN_QUEUES, ExecutorStatus
+from executor.messages import RUN_QUEUES
+from executor.signs_of_life import (
+    HEARTBEAT_KEY_PREFIX,
+    ExecutorStatus,
+)
 
 TIMEOUT_S = 3.0
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")

@@ -11,11 +11,11 @@ from redis.exceptions import RedisError
 
 from api.retrying import keep_doing
 from executor.image_version import LABEL, mismatch, supervisor_digest
-from executor.messages import (
+from executor.messages import RUN_QUEUES
+from executor.signs_of_life import (
     HEARTBEAT_INTERVAL_S,
     HEARTBEAT_KEY_PREFIX,
     HEARTBEAT_TTL_S,
-    RUN_QUEUES,
     ExecutorStatus,
 )
 

@@ -13,8 +13,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from api.dispatch import Readiness
-from executor.figures import ExecutorFigures
-from executor.messages import ExecutorStatus
+from executor.signs_of_life import ExecutorFigures, ExecutorStatus
 
 SANDBOX_STATES = {
     "ready": "ready_sandboxes",

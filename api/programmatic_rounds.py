@@ -11,7 +11,8 @@ from api.live_executors import LiveExecutors
 from api.run_producer import RunProducer
 from api.run_queue import RedisRunQueue
 from api.run_results import ExpectedRun, RunResults, TaskMeta
-from executor.messages import HEARTBEAT_INTERVAL_S, RunReport
+from executor.messages import RunReport
+from executor.signs_of_life import HEARTBEAT_INTERVAL_S
 from executor.tool_messages import RoundRequest
 
 REPORT_GRACE_S = 3.0

@@ -23,6 +23,9 @@ MIN_KEY_CHARS = 16
 """Shorter keys can be guessed over the network: 16 characters of hexadecimal digits are
 64 bits."""
 
+ServedProfiles = Literal["default", "stateful", "both"]
+"""Which execution profiles a server is (librechat-contract 2.0)."""
+
 MetricsAccess = Literal["off", "key", "open"]
 """Whether there is `/metrics`, and whether it is for everybody who can reach the API."""
 
@@ -52,6 +55,11 @@ class ApiSettings(TokenSettings):
     cors_origins: str = "localhost:3080,3000"
     """Web pages that may call the API from a browser; see `allowed_origins`."""
 
+    execution_profile: ServedProfiles = "default"
+    """Whether workspaces are kept for runs that name one: `stateful`, `default` (never), or
+    `both`, for requests that do not expect `default`."""
+    state_strict: bool = False
+    """Whether a stateful run without a `runtime_session_hint` is refused."""
     code_exec_timeout: float = Field(120, gt=0, le=3600)
     """Longest run of a program, seconds. The executors hold it; the API waits for it."""
     queue_timeout: float = Field(60, gt=0, le=3600)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.connection_answers import SHUTTING_DOWN
-from api.profile import PROFILE, PROFILE_HEADER
+from api.profile import PROFILE_HEADER, Profile
 
 
 class UntilStopped:
@@ -17,8 +17,15 @@ class UntilStopped:
     text; one that came too late on a connection that was kept open would still be begun.
     """
 
-    def __init__(self, app: ASGIApp, *, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        is_stopping: Callable[[], bool],
+        profile: Profile = "default",
+    ) -> None:
         self._app = app
+        self._profile: Profile = profile
         self._is_stopping = is_stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,7 +33,7 @@ class UntilStopped:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif self._is_stopping():
-            await _refuse(send)
+            await _refuse(send, self._profile)
         else:
             await self._serve(scope, receive, send)
 
@@ -44,16 +51,16 @@ class UntilStopped:
             if is_answered or not self._is_stopping():
                 raise
             # Not raised again: the request ends here, and uvicorn would log a traceback.
-            await _refuse(send)
+            await _refuse(send, self._profile)
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(send: Send, profile: Profile) -> None:
     body = json.dumps(SHUTTING_DOWN.body).encode()
     headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Connection": "close",
-        PROFILE_HEADER: PROFILE,
+        PROFILE_HEADER: profile,
         **SHUTTING_DOWN.headers,
     }
     await send(

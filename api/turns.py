@@ -15,7 +15,7 @@ from typing import NamedTuple
 from api.dispatch import QueueFullError, RunTimedOutError, TenantQueueFullError
 from api.seldom import Seldom
 from api.turns_order import Place, TurnOrder
-from executor.messages import ExecutorStatus
+from executor.signs_of_life import ExecutorStatus
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from api.turns import QueueLimits, Turns, compiled_window_for, window_for
-from executor.messages import ExecutorStatus, is_compiled
+from executor.messages import is_compiled
+from executor.signs_of_life import ExecutorStatus
 
 
 class TurnsByLanguage:

@@ -67,7 +67,7 @@ class _Claim(BaseModel):
 class HelloClaim(_Claim):
     """The first frame: a supervisor that speaks our protocol."""
 
-    protocol: Literal[3]
+    protocol: Literal[4]
 
 
 class PreloadedClaim(_Claim):
@@ -166,6 +166,15 @@ class SummaryClaim(_Claim):
         if untold > 0:
             counts[SkipReason.OTHER] = counts.get(SkipReason.OTHER, 0) + untold
         return counts
+
+
+class SnapshotClaim(_Claim):
+    """What became of a workspace that is to be kept; if it has changed, it follows."""
+
+    outcome: Literal["changed", "unchanged", "too_large", "too_many", "unreadable"]
+    size: int = Field(ge=0)
+    restored: bool
+    discarded: bool
 
 
 class RefusedClaim(_Claim):

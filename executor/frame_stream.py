@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
 from executor.sandbox import SandboxLostError
-from sandbox.supervisor.frames import Frame, FrameDecoder, FrameError
+from sandbox.supervisor.frames import Frame, FrameDecoder, FrameError, Kind
 
 STALL_TIMEOUT_S = 30.0
 """Longest silence outside a run: a sandbox that sends or takes nothing for this long while
@@ -78,6 +78,20 @@ class FrameStream:
         except TimeoutError as fault:
             silence_s = self._stall_timeout_s
             raise SandboxLostError(f"the sandbox was silent for {silence_s:g} s") from fault
+
+    async def body(self, size_bytes: int) -> AsyncIterator[bytes]:
+        """Yield the bytes that were announced, from the DATA frames that are next.
+
+        Raises:
+            SandboxLostError: As `receive`, or they are not as many as announced.
+        """
+        left = size_bytes
+        while left:
+            frame = await self.receive()
+            if frame.kind is not Kind.DATA or not 0 < len(frame.payload) <= left:
+                raise SandboxLostError("a body is not as long as announced")
+            left -= len(frame.payload)
+            yield frame.payload
 
     async def next_frame(self) -> Frame:
         """Return the next frame, whenever it comes: the caller has a deadline of its own.

@@ -8,14 +8,14 @@ from contextlib import suppress
 import redis.asyncio
 import redis.exceptions
 
-from executor.messages import (
+from executor.pool import WarmPool
+from executor.sandbox import SandboxEngine, SandboxUnavailableError
+from executor.signs_of_life import (
     HEARTBEAT_INTERVAL_S,
     HEARTBEAT_KEY_PREFIX,
     HEARTBEAT_TTL_S,
     ExecutorStatus,
 )
-from executor.pool import WarmPool
-from executor.sandbox import SandboxEngine, SandboxUnavailableError
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from executor.figures import ExecutorFigures
 from executor.tool_messages import RequestId, ToolFunction, TraceParent, Waiting
 from sandbox.supervisor.languages import LANGUAGES
 from storage.records import ID_PATTERN, FileEntry
@@ -69,6 +68,9 @@ class RunRequest(BaseModel):
     """What the program can call; `None`: it is a plain program."""
     time_limit_s: float | None = None
     """Shorter than the executor's own, if the client wants that."""
+    state: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Which saved workspace the program finds and leaves (`storage.states.state_name`); `None`:
+    none at all."""
     memory_class: MemoryClass | None = None
     """As the caller's key or plan has it; `None` leaves it to the executor's rules."""
     deadline: float
@@ -145,6 +147,8 @@ class Finished(BaseModel):
     """Why, of all of them: values of `sandbox.supervisor.skips.SkipReason`."""
     delivery: Delivery | None = None
     """Set where object storage refused some of the files. They are not among `files`."""
+    state_reused: bool | None = None
+    """Whether the program found the workspace of an earlier run; `None`: it keeps none."""
 
 
 class FailureKind(StrEnum):
@@ -162,6 +166,12 @@ class FailureKind(StrEnum):
     """Object storage failed while inputs were read or outputs stored. Safe to retry."""
     DEADLINE_EXCEEDED = "deadline_exceeded"
     """Its turn came too late, or its outputs took too long."""
+    STATE_BUSY = "state_busy"
+    """Another run has the workspace. Safe to retry once it has ended."""
+    STATE_FENCED = "state_fenced"
+    """Another run has taken the workspace meanwhile, which was not saved. Safe to retry."""
+    STATE_UNLOCKABLE = "state_unlockable"
+    """Nobody can say whether another run has the workspace. Safe to retry."""
     CANCELLED = "cancelled"
     """The client left."""
     HANDED_BACK = "handed_back"
@@ -246,50 +256,6 @@ class RunReport(BaseModel):
     amount beside the API's."""
     steps: StepTimes = StepTimes()
 
-
-class ExecutorStatus(BaseModel):
-    """An executor's sign of life, kept in Redis for a few seconds (see `HEARTBEAT_*`)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    instance_id: str
-    """Also the Celery node's host part, `executor@<instance_id>`: new at every start."""
-    host: str
-    engine: Literal["up", "down"]
-    """Whether the container engine answers."""
-    accepting: bool = True
-    """Whether it takes new runs: not while it ends, lacks memory or disk, or makes no
-    sandboxes."""
-    detail: str = ""
-    """What is wrong, for an operator. Never sent to a client."""
-    image_version: str = ""
-    """What its sandbox image says (`executor.image_version`); empty: nothing, or not yet."""
-    ready_sandboxes: int
-    """Those that wait, in whatever state."""
-    preloaded_sandboxes: int = 0
-    """Of those."""
-    making_sandboxes: int = 0
-    removing_sandboxes: int = 0
-    """Used ones that are not gone yet."""
-    running: int
-    held_sandboxes: int = 0
-    """Programs that wait for tools."""
-    capacity: int
-    figures: ExecutorFigures = ExecutorFigures()
-
-    @property
-    def name(self) -> str:
-        """`instance_id` without what is new at every start: `CODE_EXECUTOR_ID`."""
-        return self.instance_id[:-INSTANCE_SUFFIX_CHARS] or self.instance_id
-
-
-INSTANCE_SUFFIX_CHARS = 9
-"""A hyphen and eight random characters."""
-
-HEARTBEAT_KEY_PREFIX = "code-command:executor:"
-HEARTBEAT_INTERVAL_S = 2.0
-HEARTBEAT_TTL_S = 7
-"""Three missed beats: an executor that was killed is known to be gone after this."""
 
 CANCEL_COMMAND = "cancel_runs"
 """Name of the Celery remote-control command that ends runs, with argument `run_ids`, a list."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from executor.kept_state import KeptState
 from executor.messages import Finished, Stopped
 from executor.outputs import Kept
 from executor.sandbox import Execution, RunLimits
@@ -21,13 +22,16 @@ MAX_SHOWN = 5
 """Names in a line about files. The answer's fields have more."""
 
 
-def finished(execution: Execution, kept: Kept, limits: RunLimits) -> Finished:
-    """Put together what a program did and what it left."""
+def finished(
+    execution: Execution, kept: Kept, limits: RunLimits, state: KeptState | None = None
+) -> Finished:
+    """Put together what a program did and what it left; `state`, if it keeps its workspace."""
     remark = REMARKS[execution.stopped] if execution.stopped else None
     if remark is None and execution.stderr_cut:
         remark = f"stderr truncated at {limits.stderr_bytes} bytes"
     killed = execution.stopped is not None
     lines = [line for line in (remark, _not_kept(kept, limits), _lost(kept)) if line]
+    lines += () if state is None else state.remarks
     stderr = _text(execution.stderr)
     return Finished(
         exit_code=None if killed else execution.exit_code,
@@ -45,6 +49,7 @@ def finished(execution: Execution, kept: Kept, limits: RunLimits) -> Finished:
         skipped_count=kept.skips.total,
         skip_reasons=tuple(sorted(reason.value for reason in kept.skips.counts)),
         delivery=kept.delivery,
+        state_reused=None if state is None else state.reused,
     )
 
 

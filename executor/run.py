@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from executor.concurrency import all_of, task_group
+from executor.kept_state import StateKeeper, StateOfRun
 from executor.memory import MemoryRules
 from executor.messages import (
     Failed,
@@ -29,6 +30,7 @@ from executor.sandbox import (
     SandboxRefusedError,
     SandboxUnavailableError,
 )
+from executor.state_locks import StateBusyError, StateFencedError, StateUnlockableError
 from executor.steps import Steps
 from sandbox.supervisor.programmatic.channel import Tool
 from storage.errors import StorageUnavailableError, StoredFileNotFoundError
@@ -58,6 +60,9 @@ FAILURES: dict[type[Exception], FailureKind] = {
     SandboxRefusedError: FailureKind.INPUT_TOO_LARGE,
     StoredFileNotFoundError: FailureKind.INPUT_UNAVAILABLE,
     StorageUnavailableError: FailureKind.STORAGE_UNAVAILABLE,
+    StateBusyError: FailureKind.STATE_BUSY,
+    StateFencedError: FailureKind.STATE_FENCED,
+    StateUnlockableError: FailureKind.STATE_UNLOCKABLE,
     TimeoutError: FailureKind.DEADLINE_EXCEEDED,
 }
 
@@ -70,6 +75,7 @@ class Runner:
     sessions: Sessions
     limits: RunLimits
     memory: MemoryRules
+    keeper: StateKeeper
     clock: Callable[[], float] = time.time
     """Unix time, as whoever set the deadlines has it."""
 
@@ -109,21 +115,31 @@ class Runner:
     async def _run(
         self, request: RunRequest, steps: Steps, is_ours: Awaitable[bool] | None
     ) -> Finished:
-        sandbox = await self.prepared(request, steps)
-        try:
+        if request.state is not None:
+            # A message that comes twice is not to take the lock from itself.
             await require_ours(request.run_id, is_ours)
-            execution = await sandbox.run()
-            return await self.ended(request, sandbox, execution, steps)
-        finally:
-            self.pool.retire(sandbox)
+        async with self.keeper.held_for(request) as state:
+            sandbox = await self.prepared(request, steps, state)
+            try:
+                await require_ours(request.run_id, is_ours)
+                execution = await sandbox.run()
+                return await self.ended(request, sandbox, execution, steps, state)
+            finally:
+                self.pool.retire(sandbox)
 
     async def ended(
-        self, request: RunRequest, sandbox: Sandbox, execution: Execution, steps: Steps
+        self,
+        request: RunRequest,
+        sandbox: Sandbox,
+        execution: Execution,
+        steps: Steps,
+        state: StateOfRun | None = None,
     ) -> Finished:
-        """Keep what a program has left that has just ended.
+        """Keep what a program has left that has just ended, its workspace last.
 
         Raises:
             SandboxLostError: The sandbox broke while it was read; nothing is kept.
+            StateFencedError: Another run has its workspace now, which is not kept.
         """
         steps.end("run")
         steps.note_program(execution.wall_time_ms)
@@ -132,9 +148,15 @@ class Runner:
         except BaseException:
             await discard(request, self.sessions)
             raise
-        return finished(execution, kept, self.limits)
+        if state is None:
+            return finished(execution, kept, self.limits)
+        kept_state = await state.save(sandbox)
+        steps.end("record")
+        return finished(execution, kept, self.limits, kept_state)
 
-    async def prepared(self, request: RunRequest, steps: Steps) -> Sandbox:
+    async def prepared(
+        self, request: RunRequest, steps: Steps, state: StateOfRun | None = None
+    ) -> Sandbox:
         """Return a sandbox with program and inputs in it, for the caller to retire.
 
         One that broke before the program began is replaced once: a pool may hold sandboxes
@@ -146,14 +168,17 @@ class Runner:
         if sum(entry.size_bytes for entry in request.inputs) > self.limits.total_bytes:
             raise SandboxRefusedError("the inputs are larger than the workspace")
         try:
-            return await self._prepare(request, steps)
+            return await self._prepare(request, steps, state)
         except SandboxUnavailableError:
-            return await self._prepare(request, steps)
+            return await self._prepare(request, steps, state)
 
-    async def _prepare(self, request: RunRequest, steps: Steps) -> Sandbox:
+    async def _prepare(
+        self, request: RunRequest, steps: Steps, state: StateOfRun | None
+    ) -> Sandbox:
         async with AsyncExitStack() as downloads:
             claim = asyncio.create_task(self.pool.claim(request.language))
             try:
+                saved = None if state is None else await state.open(downloads)
                 opened = await self._open_inputs(request, downloads)
                 steps.end("open")
                 sandbox = await claim
@@ -165,8 +190,10 @@ class Runner:
                 async with task_group() as group:
                     if self._grows(request):
                         group.create_task(sandbox.grow(self.memory.large_bytes))
-                    await sandbox.prepare(_program(request), self._limits_of(request))
+                    await sandbox.prepare(self._program(request), self._limits_of(request))
                     steps.end("prepare")
+                    if saved is not None:
+                        await sandbox.restore(saved)
                     for entry, download in zip(request.inputs, opened, strict=True):
                         await sandbox.put(
                             entry.name, download.chunks, read_only=entry.read_only
@@ -194,6 +221,18 @@ class Runner:
 
         return await all_of(open_one(entry) for entry in request.inputs)
 
+    def _program(self, request: RunRequest) -> Program:
+        tools = request.tools
+        return Program(
+            language=request.language,
+            source=request.code.encode(),
+            args=request.args,
+            tools=None
+            if tools is None
+            else tuple(Tool(each.name, each.parameters, each.required) for each in tools),
+            state=None if request.state is None else self.keeper.terms,
+        )
+
     def _limits_of(self, request: RunRequest) -> RunLimits:
         if request.time_limit_s is None:
             return self.limits
@@ -215,15 +254,3 @@ def failure_of(fault: Exception) -> Failed:
     """Say what kind of failure one of `FAILURES` is."""
     kind = next(FAILURES[cause] for cause in type(fault).__mro__ if cause in FAILURES)
     return Failed(kind=kind)
-
-
-def _program(request: RunRequest) -> Program:
-    tools = request.tools
-    return Program(
-        language=request.language,
-        source=request.code.encode(),
-        args=request.args,
-        tools=None
-        if tools is None
-        else tuple(Tool(each.name, each.parameters, each.required) for each in tools),
-    )

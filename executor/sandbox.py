@@ -8,15 +8,15 @@ A program that fails is a result; a sandbox that fails is an error:
   * SandboxLostError           it broke, or broke the protocol, after the program began
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from executor.calls import CallsPending, ToolResult
 from executor.known_escapes import Part
+from executor.left_behind import Leftovers, OutputFile, Snapshot
 from executor.messages import Stopped
 from sandbox.supervisor.programmatic.channel import Tool
-from sandbox.supervisor.skips import Skipped, SkipReason
 
 
 class SandboxError(Exception):
@@ -39,6 +39,16 @@ class SandboxLostError(SandboxError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateTerms:
+    """How a workspace is kept from one run to the next."""
+
+    max_bytes: int
+    """A larger one is not."""
+    variables: bool = False
+    """Whether the variables of Python programs are kept with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """What is to be run."""
 
@@ -47,6 +57,8 @@ class Program:
     args: tuple[str, ...] = ()
     tools: tuple[Tool, ...] | None = None
     """What it can call; `None`: it is a plain program, which has no line to call over."""
+    state: StateTerms | None = None
+    """How its workspace is kept for the next run; `None`: it is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,42 +95,13 @@ class Execution:
     stderr_cut: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputFile:
-    """A new or changed file, being read out of the sandbox."""
-
-    name: str
-    """A canonical relative path: already validated."""
-    size_bytes: int
-    chunks: AsyncIterator[bytes]
-    """Exactly `size_bytes`, to be read before the next file is asked for. Raises
-    `SandboxLostError`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leftovers:
-    """What became of the other files."""
-
-    unchanged: frozenset[str]
-    deleted: frozenset[str]
-    skipped: tuple[Skipped, ...]
-    """Some of those that are not kept: at most `MAX_NAMED_SKIPS`."""
-    skip_counts: Mapping[SkipReason, int] = field(default_factory=dict[SkipReason, int])
-    """All of them."""
-
-    @property
-    def skipped_count(self) -> int:
-        """How many files are not kept."""
-        return sum(self.skip_counts.values())
-
-
 @runtime_checkable
 class Sandbox(Protocol):
     """One container, for one program. The methods are called once each, in this order.
 
-    `preload` and `grow` may be left out; `grow` may run beside `prepare` and `put`. A program
-    with tools is begun with `begin` instead of `run`; while it waits, `answer` goes on with it,
-    and in between it may be frozen and thawed, as often as it likes.
+    `preload`, `grow`, `restore` and `snapshot` may be left out; `grow` may run beside
+    `prepare` and what follows. One with tools is begun with `begin`, not `run`; while it
+    waits, `answer` goes on with it, and in between it may be frozen and thawed, repeatedly.
     """
 
     @property
@@ -165,6 +148,17 @@ class Sandbox(Protocol):
         Raises:
             SandboxUnavailableError: It is gone, or the engine does not answer; another one
                 may be tried.
+        """
+        ...
+
+    async def restore(self, chunks: AsyncIterable[bytes]) -> None:
+        """Put a workspace back, as `snapshot` gave it, for a program with `state`.
+
+        What is none is left out as a whole, and said in the next `snapshot`.
+
+        Raises:
+            SandboxUnavailableError: It is gone; another one may be tried.
+            Exception: What `chunks` raises passes through; the sandbox is useless then.
         """
         ...
 
@@ -238,6 +232,14 @@ class Sandbox(Protocol):
     @property
     def leftovers(self) -> Leftovers:
         """Known once `outputs` is exhausted."""
+        ...
+
+    async def snapshot(self) -> Snapshot:
+        """Return the workspace of a program with `state`, once `outputs` is exhausted.
+
+        Raises:
+            SandboxLostError: It broke, or announced more than it may.
+        """
         ...
 
     async def destroy(self) -> None:

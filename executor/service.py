@@ -19,15 +19,14 @@ from executor.broker_clock import BrokerClock
 from executor.cleaning import Cleaning
 from executor.concurrency import end
 from executor.engines import disk_of, image_labels, make_engine
-from executor.figures import ExecutorFigures
 from executor.heartbeat import beat
 from executor.held import Held
 from executor.image_check import ImageCheck
 from executor.intake import Intake
+from executor.kept_state import StateKeeper
 from executor.memory import MemoryRules
 from executor.messages import (
     RUN_QUEUES,
-    ExecutorStatus,
     Failed,
     FailureKind,
     RunReport,
@@ -39,11 +38,14 @@ from executor.reports import Reports
 from executor.run import Runner, RunTakenError, Work
 from executor.run_limits import run_limits
 from executor.settings import ExecutorSettings
+from executor.signs_of_life import ExecutorFigures, ExecutorStatus
+from executor.state_locks import StateLocks
 from executor.tool_messages import RoundRequest
 from storage.ids import new_id
 from storage.observed import ObservedObjectStore
 from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions
+from storage.states import States
 from telemetry import traces
 
 REPORTING_GRACE_S = 2.0
@@ -66,14 +68,19 @@ class ExecutorService:
         )
         self._clock = BrokerClock(settings.clock_url)
         self._store = ObservedObjectStore(S3ObjectStore(settings), around=traces.storage_span)
-        sessions = Sessions(
-            self._store, max_age=settings.session_max_age, clock=self._clock.utc
-        )
+        max_age = settings.session_max_age
+        sessions = Sessions(self._store, max_age=max_age, clock=self._clock.utc)
+        self._locks = StateLocks(settings.result_url)
         self._runner = Runner(
             pool=self._pool,
             sessions=sessions,
             limits=run_limits(settings),
             memory=MemoryRules.from_settings(settings),
+            keeper=StateKeeper(
+                states=States(self._store, max_age=max_age, clock=self._clock.utc),
+                locks=self._locks,
+                terms=settings.state_terms,
+            ),
             clock=self._clock.now,
         )
         self._held = Held(
@@ -238,6 +245,7 @@ class ExecutorService:
             if self._taken:
                 await asyncio.wait(self._taken, timeout=REPORTING_GRACE_S)
         await self._reports.close()
+        await self._locks.close()
         await self._engine.close()
 
     async def _beat(self) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from executor.host_memory import total_memory
+from executor.sandbox import StateTerms
 from sandbox.supervisor.languages import LANGUAGES
 from storage.settings import StorageSettings
 from telemetry.logs import LogFormat
@@ -81,6 +82,10 @@ class ExecutorSettings(StorageSettings):
     executor_shutdown_grace: float = Field(default=8, ge=0, le=3600)
     """Seconds that runs have to end once the executor was told to; then they are handed back,
     and run elsewhere."""
+    state_size_limit: int = Field(default=104_857_600, ge=MIB)
+    """Most bytes of a workspace that is kept from one run to the next."""
+    state_persistence: Literal["files", "python"] = "files"
+    """What is kept of it: files alone, or Python programs' variables too."""
     output_max_bytes: int = Field(default=65_536, ge=1024)
     """Most bytes of stdout, and of stderr. LibreChat assumes 64 KiB (contract 6.1)."""
 
@@ -178,6 +183,13 @@ class ExecutorSettings(StorageSettings):
         An operator who raises `SANDBOX_POOL_SIZE` alone above the other's default means that.
         """
         return max(self.sandbox_pool_max, self.sandbox_pool_size)
+
+    @property
+    def state_terms(self) -> StateTerms:
+        """How workspaces are kept, where a run asks for it."""
+        return StateTerms(
+            max_bytes=self.state_size_limit, variables=self.state_persistence == "python"
+        )
 
     @property
     def kept_extensions(self) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import replace
 
 from typing_extensions import override
 
@@ -16,11 +17,11 @@ from executor.claims import (
     OutputClaim,
     PreloadedClaim,
     RefusedClaim,
-    SummaryClaim,
     WaitingClaim,
     read_claim,
 )
 from executor.frame_stream import FrameStream
+from executor.left_behind import SnapshotOutcome
 from executor.messages import Stopped
 from executor.sandbox import (
     Execution,
@@ -32,13 +33,20 @@ from executor.sandbox import (
     SandboxLostError,
     SandboxRefusedError,
     SandboxUnavailableError,
+    Snapshot,
+    StateTerms,
 )
 from executor.supervised_parts import (
     PRELOAD_TIMEOUT_S,
     RUN_GRACE_S,
+    Destroy,
     Freezer,
+    Grow,
+    WasKilledForMemory,
     job_fields,
     leftovers_after_loss,
+    read_leftovers,
+    read_snapshot,
     result_fields,
 )
 from executor.tool_calls import AnnouncedCalls
@@ -47,10 +55,6 @@ from sandbox.supervisor.programmatic.channel import dump_tools
 
 HELLO_TIMEOUT_S = 20.0
 """A supervisor says hello within 0.1 s of its start; on a machine in trouble, later."""
-
-WasKilledForMemory = Callable[[], Awaitable[bool]]
-Destroy = Callable[[], Awaitable[None]]
-Grow = Callable[[int], Awaitable[None]]
 
 
 class SupervisedSandbox(Sandbox):
@@ -73,6 +77,7 @@ class SupervisedSandbox(Sandbox):
         self._was_killed_for_memory = was_killed_for_memory
         self._destroy = destroy
         self._limits: RunLimits | None = None
+        self._state: StateTerms | None = None
         self._calls: AnnouncedCalls | None = None
         self._inputs: set[str] = set()
         self._workspace_lost = False
@@ -130,7 +135,7 @@ class SupervisedSandbox(Sandbox):
 
     @override
     async def prepare(self, program: Program, limits: RunLimits) -> None:
-        self._limits = limits
+        self._limits, self._state = limits, program.state
         await self._deliver(encode_json(Kind.JOB, job_fields(program, limits)))
         await self._deliver_bytes(Kind.SOURCE, program.source)
         if program.tools is not None:
@@ -142,6 +147,12 @@ class SupervisedSandbox(Sandbox):
     @override
     async def grow(self, memory_bytes: int) -> None:
         await self._grow(memory_bytes)
+
+    @override
+    async def restore(self, chunks: AsyncIterable[bytes]) -> None:
+        await self._deliver(encode(Kind.STATE))
+        async for chunk in chunks:
+            await self._deliver_bytes(Kind.DATA, chunk)
 
     @override
     async def put(
@@ -233,7 +244,7 @@ class SupervisedSandbox(Sandbox):
     async def _hear_of_call(self, calls: AnnouncedCalls, frame: Frame) -> CallsPending | None:
         if frame.kind is Kind.CALL:
             claim = read_claim(CallClaim, frame)
-            await calls.add(claim, self._body(claim.size))
+            await calls.add(claim, self._stream.body(claim.size))
             return None
         return CallsPending(
             calls=calls.waiting(read_claim(WaitingClaim, frame)),
@@ -257,27 +268,9 @@ class SupervisedSandbox(Sandbox):
         while (frame := await self._stream.receive()).kind is Kind.OUTPUT:
             claim = read_claim(OutputClaim, frame)
             announced.add(claim)
-            yield OutputFile(
-                name=claim.name, size_bytes=claim.size, chunks=self._body(claim.size)
-            )
-        if frame.kind is not Kind.SUMMARY:
-            raise SandboxLostError(f"{frame.kind.name} instead of a summary")
-        summary = read_claim(SummaryClaim, frame)
-        self._leftovers = Leftovers(
-            unchanged=frozenset(summary.unchanged),
-            deleted=frozenset(summary.deleted),
-            skipped=summary.skipped_files(),
-            skip_counts=summary.counts(),
-        )
-
-    async def _body(self, size_bytes: int) -> AsyncIterator[bytes]:
-        left = size_bytes
-        while left:
-            frame = await self._stream.receive()
-            if frame.kind is not Kind.DATA or not 0 < len(frame.payload) <= left:
-                raise SandboxLostError("a body is not as long as announced")
-            left -= len(frame.payload)
-            yield frame.payload
+            chunks = self._stream.body(claim.size)
+            yield OutputFile(name=claim.name, size_bytes=claim.size, chunks=chunks)
+        self._leftovers = read_leftovers(frame)
 
     @property
     @override
@@ -285,6 +278,16 @@ class SupervisedSandbox(Sandbox):
         if self._leftovers is None:
             raise RuntimeError("leftovers are known after the outputs")
         return self._leftovers
+
+    @override
+    async def snapshot(self) -> Snapshot:
+        if self._state is None:
+            raise RuntimeError("nothing was said of keeping the workspace")
+        if self._workspace_lost:
+            return Snapshot(outcome=SnapshotOutcome.LOST)
+        told = read_snapshot(await self._stream.receive(), self._state)
+        changed = told.outcome is SnapshotOutcome.CHANGED
+        return replace(told, chunks=self._stream.body(told.size_bytes)) if changed else told
 
     @override
     async def destroy(self) -> None:

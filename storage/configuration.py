@@ -44,6 +44,7 @@ VARIABLES = frozenset(
         "CODE_WORK_DIR",
         "CORS_ORIGINS",
         "CPU_LIMIT",
+        "EXECUTION_PROFILE",
         "EXECUTOR_CONCURRENCY",
         "EXECUTOR_MIN_FREE_DISK",
         "EXECUTOR_MIN_FREE_MEMORY",
@@ -87,6 +88,9 @@ VARIABLES = frozenset(
         "SERVER_TIMING",
         "SESSION_MAX_AGE_HOURS",
         "SHARED_ASSETS_PATH",
+        "STATE_PERSISTENCE",
+        "STATE_SIZE_LIMIT",
+        "STATE_STRICT",
         "WORKSPACE_SIZE_LIMIT",
     }
 )

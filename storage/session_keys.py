@@ -1,10 +1,11 @@
-"""Under which keys a tenant's sessions lie."""
+"""Under which keys a tenant's sessions and saved workspaces lie."""
 
 import re
 
 from storage.ids import is_id
 
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_STATE = re.compile(r"[0-9a-f]{64}")
 
 
 def is_tenant(tenant: str) -> bool:
@@ -48,3 +49,17 @@ def file_key(tenant: str, session_id: str, file_id: str) -> str:
     if not is_id(file_id):
         raise ValueError(f"not a file's id: {file_id!r}")
     return f"{session_folder(tenant, session_id)}files/{file_id}"
+
+
+def state_key(tenant: str, name: str) -> str:
+    """Return the key of a saved workspace.
+
+    No session's folder is called `states`: an id has 21 characters.
+
+    Raises:
+        ValueError: `tenant` is not a tenant's name, or `name` not 64 hexadecimal digits.
+    """
+    require_tenant(tenant)
+    if not _STATE.fullmatch(name):
+        raise ValueError(f"not a workspace's name: {name!r}")
+    return f"{tenant}/states/{name}"

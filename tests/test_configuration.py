@@ -20,6 +20,7 @@ SETTINGS = "live/test_service_settings.py"
 OUTPUTS = "live/test_service_outputs.py"
 CONNECTIONS = "live/test_service_connections.py"
 FAIRNESS = "security/test_fairness.py"
+STATE = "live/test_service_state.py"
 RATE_LIMITS = "live/test_service_rate_limits.py"
 
 WATCHED = "live/test_service_watched.py"
@@ -100,6 +101,16 @@ SHOWN_BY = {
     "CODE_WORK_DIR": f"{SETTINGS}::TestStorage::test_data_keys_and_logs_are_in_its_folder",
     "CORS_ORIGINS": f"{SETTINGS}::TestAddressAndKeys::test_its_pages_are_those_it_was_told",
     "CPU_LIMIT": (f"{SETTINGS}::TestLimits::test_processors_are_as_many_as_it_was_told"),
+    "EXECUTION_PROFILE": (
+        f"{STATE}::TestProfiles::test_other_apis_on_the_same_executors_have_other_profiles"
+    ),
+    "STATE_PERSISTENCE": "live/test_service_variables.py::test_variables_survive_where_asked",
+    "STATE_SIZE_LIMIT": (
+        f"{STATE}::TestSaving::test_one_over_its_cap_is_not_saved_and_the_former_one_stays"
+    ),
+    "STATE_STRICT": (
+        f"{STATE}::TestProfiles::test_other_apis_on_the_same_executors_have_other_profiles"
+    ),
     "EXECUTOR_CONCURRENCY": (
         f"{SETTINGS}::TestLimits::test_programs_take_turns_and_one_that_waits_too_long_is_told"
     ),

@@ -16,8 +16,10 @@ from api.exec_answer import ExecAnswer
 from api.exec_request import ExecFields, check_exec_request
 from api.inputs import find_inputs
 from api.json_object import read_json_object
+from api.profile import Profiles
 from api.rate_limits import RATE_BUCKET
 from api.runs import run_while_connected
+from api.runtime_session import RuntimeSession, find_runtime_session
 from api.server_timing import clock_of
 from executor.messages import RunRequest
 from executor.tool_messages import Waiting
@@ -37,6 +39,26 @@ class Execution:
     dispatcher: Dispatcher
     timeout_s: float
     """Longest time between a request and its answer."""
+    profiles: Profiles
+    needs_hint: bool
+    """Whether a stateful run must name its workspace."""
+
+    def runtime_session(
+        self, request: Request[Caller, Any, Any], fields: ExecFields
+    ) -> RuntimeSession | None:
+        """Return the workspace that a run is to find and to leave, if any.
+
+        Raises:
+            BadRequestError: It is not named as it must be.
+        """
+        if not self.profiles.keeps_state(request):
+            return None
+        hint, entity = fields.runtime_session_hint, fields.entity_id
+        is_required = self.needs_hint and self.profiles.expects_state(request)
+        found = find_runtime_session(request.user, hint, entity, is_required=is_required)
+        if found is not None:
+            self.profiles.note_state(request)
+        return found
 
 
 class ExecutionController(Controller):
@@ -62,7 +84,9 @@ class ExecutionController(Controller):
         A program that fails is a successful answer: see `code`, `signal` and `status`.
         """
         caller, clock = request.user, clock_of(request)
-        wanted = check_exec_request(await read_json_object(request, ExecFields))
+        fields = await read_json_object(request, ExecFields)
+        wanted = check_exec_request(fields)
+        runtime = execution.runtime_session(request, fields)
         clock.language = wanted.language
         clock.end("admit")
         inputs = await find_inputs(execution.sessions, caller, wanted.files)
@@ -78,10 +102,15 @@ class ExecutionController(Controller):
             code=wanted.code,
             args=wanted.args,
             inputs=inputs,
+            state=None if runtime is None else runtime.state,
             memory_class=caller.memory_class,
             deadline=time.time() + execution.timeout_s,
         )
         session_id, result = await run_while_connected(request, execution.dispatcher, run)
         if isinstance(result, Waiting):
             raise DispatchError("a program without tools waits for one")
-        return ExecAnswer.of(session_id, result)
+        return ExecAnswer.of(
+            session_id,
+            result,
+            runtime_session_id=None if runtime is None else runtime.id,
+        )

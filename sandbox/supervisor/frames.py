@@ -3,9 +3,13 @@
 A frame is one byte of kind, four bytes of payload length (big-endian) and the payload.
 Control payloads are JSON objects, `DATA`, `STDOUT` and `STDERR` are raw bytes.
 
-    executor   PRELOAD?  JOB  SOURCE*  (FILE DATA*)*  RUN
+    executor   PRELOAD?  JOB  SOURCE*  (STATE DATA*)?  (FILE DATA*)*  RUN
     supervisor HELLO  PRELOADED?  (STDOUT | STDERR)*  ENDED  (OUTPUT DATA*)*  SUMMARY
+               (SNAPSHOT DATA*)?
                HELLO  PRELOADED?  REFUSED
+
+A saved workspace comes after STATE, and the new one, if it has changed, after SNAPSHOT, which
+the supervisor says where the job keeps a workspace.
 
 A program that may call tools has TOOLS* after SOURCE*, and before ENDED any number of rounds:
 
@@ -23,7 +27,7 @@ from enum import IntEnum
 
 from .lean_typing import NamedTuple
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
 """Largest payload. The largest control frame is a summary that names 256 inputs of 256
@@ -48,6 +52,7 @@ class Kind(IntEnum):
     TOOLS = 7
     RESULT = 8
     RESUME = 9
+    STATE = 10
     HELLO = 16
     STDOUT = 17
     STDERR = 18
@@ -58,6 +63,7 @@ class Kind(IntEnum):
     PRELOADED = 23
     CALL = 24
     WAITING = 25
+    SNAPSHOT = 26
 
 
 class Frame(NamedTuple):

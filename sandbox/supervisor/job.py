@@ -30,6 +30,15 @@ class Limits(NamedTuple):
 _FIGURES = tuple(name for name in Limits._fields if name not in {"wall_time_s", "extensions"})
 
 
+class KeptState(NamedTuple):
+    """How the workspace is kept for the next run."""
+
+    max_bytes: int
+    """A larger one is not."""
+    variables: bool
+    """Whether the variables of Python programs are kept with it."""
+
+
 class Job(NamedTuple):
     """One program and how to run it."""
 
@@ -39,6 +48,8 @@ class Job(NamedTuple):
     tools: bytes | None = None
     """What it can call, as `programmatic.channel.dump_tools` writes it; `None`: it is a plain
     program."""
+    state: KeptState | None = None
+    """`None`: nothing of the workspace is kept but the files that are sent."""
 
 
 def parse_job(frame: Frame) -> Job:
@@ -61,6 +72,14 @@ def parse_job(frame: Frame) -> Job:
                     for extension in cast("list[object]", fields.get("extensions", []))
                 ),
             ),
+            state=_state(fields.get("state")),
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise FrameError(f"unusable job: {fault}") from fault
+
+
+def _state(field: object) -> KeptState | None:
+    if field is None:
+        return None
+    state = cast("dict[str, int]", field)
+    return KeptState(int(state["max_bytes"]), bool(state["variables"]))

@@ -100,7 +100,9 @@ class Program:
         self._oom_kills = count_oom_kills()
         self._started = time.monotonic()
         tools = None if job.tools is None else job.tools.decode()
-        standby.release(Order(job.language, path, job.args, self._limits.open_files, tools))
+        variables = job.state is not None and job.state.variables
+        order = Order(job.language, path, job.args, self._limits.open_files, tools, variables)
+        standby.release(order)
 
     def wait(self, *, host: Incoming) -> Ended:
         """Watch until the program ends or a limit ends it; afterwards nothing is alive.

@@ -145,6 +145,11 @@ def base_name(name: str) -> str:
     return name.rpartition("/")[2]
 
 
+def is_marker(name: str, size_bytes: int) -> bool:
+    """Whether a file stands for the folder that it lies in (librechat-contract 3.5)."""
+    return "/" in name and size_bytes == 0 and base_name(name) == MARKER
+
+
 def kind_of(name: str) -> str:
     """Return what is compared with the extensions that are kept (librechat-contract 3.6).
 

@@ -33,6 +33,7 @@ from .standby import Standby
 from .workspace import Collection, InputFile, Workspace
 
 if TYPE_CHECKING:
+    from .kept_state import StateOfRun
     from .programmatic.calls import ToolCalls
 
 STDIN = 0
@@ -45,6 +46,7 @@ class _Delivery(NamedTuple):
     job: Job
     source: bytes
     refusal: str | None
+    state: "StateOfRun | None"
 
 
 def main() -> NoReturn:
@@ -120,7 +122,11 @@ def _serve(
     program = make(delivery.job, path, send_bytes, standby=standby, bystander=bystander)
     ended = program.wait(host=incoming)
     send(Kind.ENDED, ended._asdict())
+    if delivery.state is not None:
+        delivery.state.survey()
     _report(workspace, workspace.collect(delivery.job.limits))
+    if delivery.state is not None:
+        _save(delivery.state)
 
 
 def _listen(job: Job) -> "ToolCalls | None":
@@ -157,19 +163,38 @@ def _report(workspace: Workspace, collection: Collection) -> None:
     )
 
 
+def _save(state: "StateOfRun") -> None:
+    taken = state.compare()
+    send(
+        Kind.SNAPSHOT,
+        {
+            "outcome": taken.outcome,
+            "size": taken.size_bytes,
+            "restored": state.restored,
+            "discarded": state.discarded,
+        },
+    )
+    if taken.outcome == "changed":
+        for piece in state.pieces(taken):
+            send_bytes(Kind.DATA, piece)
+
+
 def _receive(first: Frame, incoming: Incoming, workspace: Workspace) -> _Delivery:
     """Take the job, its source and its inputs, up to RUN."""
     if first.kind is not Kind.JOB:
         raise FrameError(f"{first.kind.name} where JOB belongs")
     job = parse_job(first)
     source, tools = bytearray(), bytearray()
-    inputs = _Inputs(workspace)
+    state = _state(job, workspace)
+    inputs = _Inputs(workspace, state)
     for frame in incoming:
         match frame.kind:
             case Kind.SOURCE:
                 source += frame.payload
             case Kind.TOOLS:
                 tools += frame.payload
+            case Kind.STATE:
+                inputs.begin_state()
             case Kind.FILE:
                 inputs.begin(decode_json(frame))
             case Kind.DATA:
@@ -177,23 +202,40 @@ def _receive(first: Frame, incoming: Incoming, workspace: Workspace) -> _Deliver
             case Kind.RUN:
                 inputs.finish()
                 job = job._replace(tools=bytes(tools) or None)
-                return _Delivery(job, bytes(source), inputs.refusal)
+                return _Delivery(job, bytes(source), inputs.refusal, state)
             case _:
                 raise FrameError(f"{frame.kind.name} is out of order")
     raise HostGoneError  # Not reached: they end in no other way.
 
 
+def _state(job: Job, workspace: Workspace) -> "StateOfRun | None":
+    if job.state is None:
+        return None
+    from .kept_state import StateOfRun  # noqa: PLC0415 - few runs keep their workspace
+
+    return StateOfRun(job.state, workspace)
+
+
 class _Inputs:
-    """Writes inputs as they come.
+    """Writes a saved workspace and then inputs, as they come.
 
     Those that do not fit are read on to the end and refused only then: an executor that is
     still sending would otherwise wait for ever.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, state: "StateOfRun | None") -> None:
         self._workspace = workspace
+        self._state = state
+        self._restores = False
         self._file: InputFile | None = None
         self.refusal: str | None = None
+
+    def begin_state(self) -> None:
+        """Take what follows for a saved workspace."""
+        if self._state is None or self._file is not None:
+            raise FrameError("STATE is out of order")
+        self._state.begin()
+        self._restores = True
 
     def begin(self, fields: dict[str, object]) -> None:
         self.finish()
@@ -203,11 +245,20 @@ class _Inputs:
             self._file = self._workspace.begin_input(str(fields["name"]), read_only=read_only)
 
     def write(self, data: bytes) -> None:
-        if self.refusal is None and self._file is not None:
-            with self._refusing():
+        if self.refusal is not None:
+            return
+        with self._refusing():
+            if self._restores and self._state is not None:
+                self._state.write(data)
+            elif self._file is not None:
                 self._file.write(data)
 
     def finish(self) -> None:
+        if self._restores and self._state is not None:
+            self._restores = False
+            if self.refusal is None:
+                with self._refusing():
+                    self._state.finish_restoring()
         if self._file is not None:
             with self._refusing():
                 self._file.finish()

@@ -31,6 +31,8 @@ class Order(NamedTuple):
     open_files: int
     tools: str | None = None
     """What it can call, as JSON; `None`: it is a plain program."""
+    variables: bool = False
+    """Whether a Python program finds the variables of the one before, and keeps its own."""
 
 
 class Standby:
@@ -112,11 +114,18 @@ def _become_program(
             _become_programmatic(order, last_word)
         language = LANGUAGES[order.language]
         if language.command is None:
-            child.run_python(order.path, order.args, last_word)
+            execution = _execution_with_variables() if order.variables else None
+            child.run_python(order.path, order.args, last_word, execution)
         child.execute(language.commands(order.path), order.args)
     except BaseException as fault:  # noqa: BLE001 - never back into the supervisor
         os.write(2, f"[sandbox] the program could not be started: {fault!r}\n".encode())
         os._exit(126)
+
+
+def _execution_with_variables() -> child.Execution:
+    from .variables import execution  # noqa: PLC0415 - 10 ms that few programs need
+
+    return execution()
 
 
 def _become_programmatic(order: Order, last_word: LastWord) -> NoReturn:
@@ -142,5 +151,5 @@ def _wait_for_order(orders: int) -> Order:
         text += piece
     if not text:
         os._exit(0)  # The supervisor has ended: there is no program.
-    language, path, args, open_files, tools = json.loads(text)
-    return Order(language, path, tuple(args), open_files, tools)
+    language, path, args, *rest = json.loads(text)
+    return Order(language, path, tuple(args), *rest)

@@ -1,33 +1,32 @@
 """The workspace, `/mnt/data`: inputs are put in before the run, outputs found after it."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from io import BufferedReader, FileIO
+from io import BufferedReader
 
+from .fingerprint import Content, sha256
 from .frames import CHUNK_BYTES
+from .input_file import InputFile, make_way
 from .job import Limits
-from .lean_typing import Any, NamedTuple
+from .lean_typing import TYPE_CHECKING, NamedTuple
 from .scan import (
     MARKER,
     Output,
     Scan,
-    base_name,
     is_too_long,
     reason_to_skip,
     sendable,
     within_limits,
 )
+from .scan import is_marker as is_marker  # noqa: PLC0414 - passed on
 from .skips import Skipped, SkipReason, Skips, is_presentable
 
+if TYPE_CHECKING:
+    from .restore import Restored
+
 WORKSPACE = "/mnt/data"
-
-
-class Content(NamedTuple):
-    """What an input held when it came."""
-
-    size_bytes: int
-    digest: str
 
 
 class Collection(NamedTuple):
@@ -61,12 +60,14 @@ class Workspace:
         self._source = b""
         self._input_folders: set[str] = set()
         self._markers: set[str] = set()
+        self.restored: Restored | None = None
+        """What an earlier run left here, before the inputs came."""
 
     def path(self, name: str) -> str:
         """Return where the file called `name` is."""
         return os.path.join(self._root, name)
 
-    def begin_input(self, name: str, *, read_only: bool = False) -> "InputFile":
+    def begin_input(self, name: str, *, read_only: bool = False) -> InputFile:
         """Open the file `name` for the bytes of an input, making its folders.
 
         With `read_only` a program cannot open it for writing, as long as it does not change
@@ -75,9 +76,13 @@ class Workspace:
         The marker of an empty folder makes the folder and no file, as long as it is empty
         itself: the program shall find the folder as it was left.
 
+        Of what was restored, the input takes the place.
+
         Raises:
             OSError: It cannot be made; `ENOSPC` where the workspace is full.
         """
+        if self.restored is not None:
+            make_way(self._root, name)
         folder = os.path.dirname(name)
         if folder:
             os.makedirs(self.path(folder), exist_ok=True)
@@ -97,17 +102,27 @@ class Workspace:
     def write_entry(self, name: str, source: bytes) -> str:
         """Put the program's source beside the inputs; return its path.
 
-        An input of the same name is the user's and stays: the source then goes to `/tmp`.
+        An input of the same name is the user's and stays: the source then goes to `/tmp`. So it
+        does where an earlier run has left no room, for else nobody could ever make any.
 
         Raises:
             OSError: It cannot be written.
         """
         path = self.path(name)
-        if os.path.lexists(path):
-            path = os.path.join("/tmp", name)  # noqa: S108 - a private tmpfs
-        else:
-            self._entry = name
-            self._source = source
+        if not os.path.lexists(path):
+            try:
+                with open(path, "wb") as file:
+                    file.write(source)
+            except OSError:
+                if self.restored is None:
+                    raise
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+            else:
+                self._entry = name
+                self._source = source
+                return path
+        path = os.path.join("/tmp", name)  # noqa: S108 - a private tmpfs
         with open(path, "wb") as file:
             file.write(source)
         return path
@@ -121,6 +136,8 @@ class Workspace:
         unchanged = {name for name in self._markers if not self._is_gone(name)}
         for found in scan.files():
             present.add(found.name)
+            if self._is_as_restored(found):
+                continue  # A client was told of it when it was new.
             if self._is_unchanged(found):
                 unchanged.add(found.name)
             elif (reason := reason_to_skip(found, limits)) is None:
@@ -146,7 +163,7 @@ class Workspace:
         markers: list[Output] = []
         for folder in sorted(folders):
             name = f"{folder}/{MARKER}"
-            if name in self._markers:
+            if name in self._markers or (self.restored and folder in self.restored.folders):
                 continue
             if (
                 taken + len(markers) == limits.files
@@ -189,17 +206,30 @@ class Workspace:
         """
         if output.name == self._entry:
             return self._is_the_source(output)
-        known = self._inputs.get(output.name)
+        return self._holds(output, self._inputs.get(output.name))
+
+    def _is_as_restored(self, output: Output) -> bool:
+        """Whether it is no input, and as an earlier run has left it."""
+        if self.restored is None or output.name in self._inputs:
+            return False
+        restored = self.restored.files.get(output.name)
+        return restored is not None and self._holds(output, restored.content)
+
+    def _holds(self, output: Output, known: Content | None) -> bool:
         if known is None or known.size_bytes != output.size_bytes:
             return False
         try:
             with self.open_output(output.name) as file:
-                digest = _sha256()
+                digest = sha256()
                 while data := file.read(CHUNK_BYTES):
                     digest.update(data)
         except OSError:
             return False  # Told as unreadable where its bytes are wanted.
         return known.digest == digest.hexdigest()
+
+    def is_own_source(self, name: str, size_bytes: int) -> bool:
+        """Whether a file is the program itself, which is no part of what it leaves."""
+        return name == self._entry and self._is_the_source(Output(name, size_bytes))
 
     def _is_the_source(self, output: Output) -> bool:
         if output.size_bytes != len(self._source):
@@ -241,52 +271,3 @@ class Workspace:
             os.chmod(path, 0o600)  # Ours: the program ran under our uid.
             descriptor = os.open(path, flags)
         return os.fdopen(descriptor, "rb")
-
-
-def _sha256() -> Any:
-    import hashlib  # noqa: PLC0415 - 3 ms for OpenSSL, which runs without inputs need not pay
-
-    return hashlib.sha256()
-
-
-def is_marker(name: str, size_bytes: int) -> bool:
-    """Whether a file stands for the folder that it lies in (librechat-contract 3.5)."""
-    return "/" in name and size_bytes == 0 and base_name(name) == MARKER
-
-
-class InputFile:
-    """An input being written."""
-
-    def __init__(self, workspace: Workspace, name: str, *, read_only: bool) -> None:
-        self._workspace = workspace
-        self._name = name
-        self._read_only = read_only
-        self._hash = _sha256()
-        self._size_bytes = 0
-        self._file = None if is_marker(name, 0) else self._open()
-
-    def _open(self) -> FileIO:
-        return open(self._workspace.path(self._name), "xb", buffering=0)
-
-    def write(self, data: bytes) -> None:
-        """Append. Raises `OSError` (`ENOSPC`) where the workspace is full."""
-        if not data:
-            return
-        self._hash.update(data)
-        self._size_bytes += len(data)
-        if self._file is None:
-            self._file = self._open()  # No marker: those are empty.
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-
-    def finish(self) -> None:
-        """Close the file, and note what it held."""
-        content = Content(self._size_bytes, self._hash.hexdigest())
-        self._workspace.remember(self._name, content)
-        if self._file is None:
-            self._workspace.remember_marker(self._name)
-        else:
-            if self._read_only:
-                os.fchmod(self._file.fileno(), 0o444)
-            self._file.close()

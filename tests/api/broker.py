@@ -13,7 +13,7 @@ from typing import Any
 
 import redis
 
-from executor.messages import HEARTBEAT_KEY_PREFIX
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX
 from infra.local.binaries import program_of
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,12 @@ from api.programmatic_rounds import Rounds
 from api.programmatic_store import ExecutionStore
 from api.rate_limits import RateLimits
 from api.settings import ApiSettings
-from executor.messages import ExecutorStatus, Finished, RunReport, RunRequest
+from executor.messages import (
+    Finished,
+    RunReport,
+    RunRequest,
+)
+from executor.signs_of_life import ExecutorStatus
 from executor.tool_messages import RoundRequest
 from storage.errors import StorageUnavailableError
 from storage.memory import MemoryObjectStore

@@ -18,10 +18,8 @@ from celery.worker.control import control_command
 from executor.messages import (
     CANCEL_COMMAND,
     COMPILED_QUEUE_NAME,
-    HEARTBEAT_KEY_PREFIX,
     QUEUE_NAME,
     TASK_NAME,
-    ExecutorStatus,
     Failed,
     FailureKind,
     Finished,
@@ -29,6 +27,10 @@ from executor.messages import (
     RunRequest,
 )
 from executor.reports import Reports
+from executor.signs_of_life import (
+    HEARTBEAT_KEY_PREFIX,
+    ExecutorStatus,
+)
 
 CAPACITY = 8
 BEAT_S = 0.2

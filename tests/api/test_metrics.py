@@ -23,16 +23,15 @@ from api.dispatch import (
     TenantQueueFullError,
 )
 from api.outcomes import language_group
-from executor.figures import ExecutorFigures
 from executor.messages import (
     Delivery,
-    ExecutorStatus,
     Failed,
     FailureKind,
     Finished,
     RunRequest,
     Stopped,
 )
+from executor.signs_of_life import ExecutorFigures, ExecutorStatus
 from sandbox.supervisor.languages import LANGUAGES
 from storage.errors import StorageUnavailableError
 from storage.observed import ObservedObjectStore

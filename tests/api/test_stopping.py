@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from litestar.types import Receive, Scope, Send
 
-from api.profile import PROFILE, PROFILE_HEADER
+from api.profile import PROFILE_HEADER
 from api.stopping import UntilStopped
 from tests.api.broker import Valkey, running_worker, taken
 from tests.api.server_process import serving
@@ -55,7 +55,7 @@ def says_that_it_stops(answer: http.client.HTTPResponse) -> bool:
     assert body["error"] == "Service is shutting down"
     assert answer.headers["Content-Type"] == "application/json"
     assert int(answer.headers["Retry-After"]) > 0
-    assert answer.headers[PROFILE_HEADER] == PROFILE
+    assert answer.headers[PROFILE_HEADER] == "default"
     assert answer.headers["Connection"] == "close"
     return answer.status == 503
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from executor.messages import ExecutorStatus
+from executor.signs_of_life import ExecutorStatus
 from tests.bench.case_big_file import throughput
 from tests.bench.case_csv import INPUT_BYTES, tables
 from tests.bench.case_load import Load

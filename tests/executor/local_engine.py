@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from executor.calls import CallsPending, ToolCall, ToolResult
 from executor.known_escapes import Part
+from executor.left_behind import SnapshotOutcome
 from executor.messages import Stopped
 from executor.sandbox import (
     Execution,
@@ -35,8 +36,10 @@ from executor.sandbox import (
     SandboxLostError,
     SandboxRefusedError,
     SandboxUnavailableError,
+    Snapshot,
 )
-from sandbox.supervisor.job import Limits
+from sandbox.supervisor.job import KeptState, Limits
+from sandbox.supervisor.kept_state import StateOfRun
 from sandbox.supervisor.languages import LANGUAGES
 from sandbox.supervisor.programmatic.channel import Tool
 from sandbox.supervisor.scan import Output
@@ -66,6 +69,7 @@ class LocalSandbox(Sandbox):
         self._limits: RunLimits | None = None
         self._room_bytes = CAPACITY_BYTES
         self._leftovers: Leftovers | None = None
+        self._state: StateOfRun | None = None
         self.grown_to: int | None = None
         """What `grow` was told; processes of this machine have all of its memory anyway."""
         self.dead = False
@@ -109,11 +113,23 @@ class LocalSandbox(Sandbox):
     async def prepare(self, program: Program, limits: RunLimits) -> None:
         self._check("prepare", SandboxUnavailableError)
         self._program, self._limits = program, limits
+        if program.state is not None:
+            terms = KeptState(program.state.max_bytes, program.state.variables)
+            self._state = StateOfRun(terms, self._workspace, root=str(self._root))
 
     @override
     async def grow(self, memory_bytes: int) -> None:
         self._check("grow", SandboxUnavailableError)
         self.grown_to = memory_bytes
+
+    @override
+    async def restore(self, chunks: AsyncIterable[bytes]) -> None:
+        self._check("restore", SandboxUnavailableError)
+        assert self._state is not None
+        self._state.begin()
+        async for chunk in chunks:
+            self._state.write(chunk)
+        self._state.finish_restoring()
 
     @override
     async def put(
@@ -205,6 +221,21 @@ class LocalSandbox(Sandbox):
         return self._leftovers
 
     @override
+    async def snapshot(self) -> Snapshot:
+        self._check("snapshot", SandboxLostError)
+        state = self._state
+        assert state is not None
+        state.survey()
+        taken = state.compare()
+        return Snapshot(
+            outcome=SnapshotOutcome(taken.outcome),
+            restored=state.restored,
+            discarded=state.discarded,
+            size_bytes=taken.size_bytes,
+            chunks=_all(state.pieces(taken)) if taken.outcome == "changed" else None,
+        )
+
+    @override
     async def destroy(self) -> None:
         await asyncio.sleep(0)
         self.dead = self.destroyed = True
@@ -268,6 +299,11 @@ class LocalEngine(SandboxEngine):
     async def check(self) -> None:
         if isinstance(self.fault, SandboxUnavailableError):
             raise self.fault
+
+
+async def _all(pieces: Iterable[bytes]) -> AsyncGenerator[bytes]:
+    for piece in pieces:
+        yield piece
 
 
 def _collecting(limits: RunLimits) -> Limits:

@@ -69,7 +69,7 @@ HOSTILE_NAMES = {
 
 class TestHello:
     def test_our_protocol_is_recognised(self) -> None:
-        assert hello({"protocol": 3}).protocol == 3
+        assert hello({"protocol": 4}).protocol == 4
 
     @pytest.mark.parametrize(
         "payload",
@@ -78,7 +78,8 @@ class TestHello:
             {"protocol": 1},
             {"protocol": 0},
             {"protocol": 2},
-            {"protocol": "3"},
+            {"protocol": 3},
+            {"protocol": "4"},
             {"protocol": None},
             [],
             "hello",
@@ -87,7 +88,7 @@ class TestHello:
         ids=str,
     )
     def test_any_other_is_refused(self, payload: object) -> None:
-        with pytest.raises(SandboxLostError, match="HELLO is not of protocol 3"):
+        with pytest.raises(SandboxLostError, match="HELLO is not of protocol 4"):
             hello(payload)
 
 

@@ -56,6 +56,8 @@ def test_the_default_assets_are_the_repositorys() -> None:
         ("OUTPUT_EXTENSIONS", ".csv,Makefile", ".csv,Makefile"),
         ("WORKSPACE_SIZE_LIMIT", "2097152", 2 * MIB),
         ("OUTPUT_MAX_BYTES", "2048", 2048),
+        ("STATE_SIZE_LIMIT", "2097152", 2 * MIB),
+        ("STATE_PERSISTENCE", "python", "python"),
         ("SHARED_ASSETS_PATH", "/srv/assets", Path("/srv/assets")),
         ("CLEANUP_INTERVAL_MINUTES", "0.5", 0.5),
         ("CODE_EXECUTOR_ID", "host-1.lan", "host-1.lan"),

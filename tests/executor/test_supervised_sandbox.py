@@ -150,6 +150,7 @@ class TestHandingOver:
                     "open_files": 2048,
                 },
                 "extensions": ["csv"],
+                "state": None,
             }
         ]
         assert rig.heard(Kind.SOURCE) == [b"print(1)"]

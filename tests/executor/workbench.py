@@ -8,17 +8,20 @@ from datetime import timedelta
 
 from typing_extensions import override
 
+from executor.kept_state import StateKeeper
 from executor.memory import MemoryRules
 from executor.messages import Failed, FailureKind, Finished, RunReport, RunRequest
 from executor.pool import WarmPool
 from executor.run import Runner
-from executor.sandbox import RunLimits
+from executor.sandbox import RunLimits, StateTerms
+from executor.state_locks import StateLocks
 from storage.errors import StorageUnavailableError
 from storage.ids import new_id
 from storage.memory import MemoryObjectStore
 from storage.ports import ObjectStore, OpenedObject, StoredObject
 from storage.records import FileEntry, Scope, SessionRecord
 from storage.sessions import Sessions
+from storage.states import States
 from tests.executor.local_engine import LocalEngine
 
 TENANT = "tenant"
@@ -124,11 +127,21 @@ class Workbench:
         self.pool = pool
         self.limits = LIMITS
         self.memory = MemoryRules(large_bytes=1024 * MIB, grows=True)
+        self.locks = StateLocks("redis://127.0.0.1:1")
+        """Nobody is there, and nobody is asked by runs that keep no workspace."""
 
     @property
     def runner(self) -> Runner:
         return Runner(
-            pool=self.pool, sessions=self.sessions, limits=self.limits, memory=self.memory
+            pool=self.pool,
+            sessions=self.sessions,
+            limits=self.limits,
+            memory=self.memory,
+            keeper=StateKeeper(
+                states=States(self.store, max_age=timedelta(hours=1), clock=self.sessions.now),
+                locks=self.locks,
+                terms=StateTerms(max_bytes=MIB),
+            ),
         )
 
     async def upload(

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from api.metrics import FAULTS, Metrics
+from api.outcomes import FAULTS
 from executor.messages import FailureKind
+from tests.api.exposed_figures import exposed_figures, labels_of, shown
 from tests.infra.terraform.hcl import (
     EXAMPLES,
     IS_BLOCK,
@@ -145,26 +146,15 @@ def test_what_an_example_reads_of_a_module_is_an_output_of_it() -> None:
             assert output in dict(entries(module, "output")), f"{name}.{output}"
 
 
-def _exposed() -> dict[str, set[str]]:
-    """Return the metrics' names as the API exposes them, with their labels."""
-    registry: Any = Metrics()._registry  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    exposed: dict[str, set[str]] = {}
-    for collector in registry._names_to_collectors.values():  # noqa: SLF001
-        for family in collector.describe():
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            exposed[name] = set(getattr(collector, "_labelnames", ()))
-    return exposed
-
-
 def test_the_metrics_that_are_collected_are_the_api_s() -> None:
-    exposed = _exposed()
+    figures = exposed_figures()
     text = (MODULES[0].parent / "api" / "task.tf").read_text(encoding="utf-8")
     measured = re.findall(r'"(code_command_\w+)"\s+=\s+\[(?:"(\w+)")?\]', text)
 
     assert len(measured) >= 6
     for name, label in measured:
-        assert name in exposed
-        assert not label or label in exposed[name]
+        assert name in shown(figures)
+        assert not label or label in labels_of(figures, name)
 
 
 def test_the_metrics_that_are_watched_are_collected() -> None:

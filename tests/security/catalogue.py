@@ -71,7 +71,6 @@ CASES = {
 
 NOT_APPLICABLE = {
     19: "there is no allow-list proxy: a sandbox has no network at all (cases 16 to 18)",
-    52: "no state is restored from one run to the next: there is nothing to unpickle",
     66: "sandboxes get no device (case 28)",
 }
 """Cases that cannot be tried, and why."""

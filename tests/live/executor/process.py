@@ -16,15 +16,17 @@ from celery import Celery
 
 from executor.messages import (
     CANCEL_COMMAND,
-    HEARTBEAT_KEY_PREFIX,
     QUEUE_NAME,
     TASK_NAME,
-    ExecutorStatus,
     Failed,
     FailureKind,
     Finished,
     RunReport,
     RunRequest,
+)
+from executor.signs_of_life import (
+    HEARTBEAT_KEY_PREFIX,
+    ExecutorStatus,
 )
 from storage.configuration import VARIABLES
 from storage.ids import new_id

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from executor.messages import (
+    QUEUE_NAME,
+    FailureKind,
+)
+from executor.signs_of_life import (
     HEARTBEAT_KEY_PREFIX,
     HEARTBEAT_TTL_S,
-    QUEUE_NAME,
     ExecutorStatus,
-    FailureKind,
 )
 from storage.ids import new_id
 from storage.records import FileEntry, SessionRecord
