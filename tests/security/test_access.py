@@ -31,6 +31,7 @@ OWN_ROUTES = {
     "/upload",
     "/upload/batch",
     "/health",
+    "/ready",
 }
 """Those without ids in their paths. Of programs that wait for tools, case 51 takes care; the
 files that a run is given are in its body."""
