@@ -37,6 +37,7 @@ class TestDescription:
             ("/sessions/{session_id}", "delete"),
             ("/health", "get"),
             ("/health", "head"),
+            ("/ready", "get"),
         }
         assert [server["url"] for server in schema["servers"]] == ["/", "/v1"]
 

@@ -44,7 +44,15 @@ def test_everything_that_is_asked_for_is_locked(level: str) -> None:
     assert named(level) <= set(locked(level))
 
 
-@pytest.mark.parametrize("level", LEVELS)
+def test_so_is_what_sends_traces() -> None:
+    project: dict[str, Any] = tomllib.loads(
+        (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+    )
+
+    assert set(project["project"]["optional-dependencies"]["traces"]) <= set(locked("traces"))
+
+
+@pytest.mark.parametrize("level", [*LEVELS, "traces"])
 def test_every_entry_has_a_version_and_hashes(level: str) -> None:
     entries = [line for line in text_of(level).splitlines() if re.match(r"[A-Za-z0-9]", line)]
     blocks = re.split(r"^(?=[A-Za-z0-9])", text_of(level), flags=re.MULTILINE)[1:]
@@ -74,7 +82,10 @@ def test_so_has_every_package_of_npm() -> None:
     assert all(package["integrity"].startswith("sha512-") for package in packages.values())
 
 
-@pytest.mark.parametrize(("less", "more"), [("base", "local"), ("local", "dev")])
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [("base", "local"), ("local", "dev"), ("base", "traces"), ("traces", "dev")],
+)
 def test_the_longer_list_holds_the_shorter_one_in_the_same_versions(
     less: str, more: str
 ) -> None:

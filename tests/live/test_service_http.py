@@ -168,6 +168,7 @@ def test_the_service_describes_itself_with_examples(caller: Caller) -> None:
         "/sessions/{session_id}",
         "/sessions/{session_id}/objects/{file_id}",
         "/health",
+        "/ready",
     }
     exec_body = description["paths"]["/exec"]["post"]["requestBody"]["content"]
     example = exec_body["application/json"]["examples"]["usual"]["value"]

@@ -181,6 +181,15 @@ def test_what_makes_sandboxes_is_seen_apart_from_whoever_uses_them(
     assert watched.pool_size <= len(made())
 
 
+def test_how_many_runs_lie_at_the_broker_is_among_the_figures(user: Caller) -> None:
+    user.run("1")
+
+    figures = user.http.get("/metrics").text
+    assert "\ncode_command_broker_queue_length 0.0\n" in figures
+    assert "\ncode_command_broker_up 1.0\n" in figures
+    assert "\ncode_command_storage_up 1.0\n" in figures
+
+
 def test_status_shows_hosts_pools_and_queues(watched: RunningService) -> None:
     said = subprocess.run(
         (sys.executable, "-P", "-m", "infra.local", "status", "--json"),
