@@ -13,7 +13,8 @@ from asyncio.events import TimerHandle
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.errors import HEAD_TOO_LARGE, REQUEST_TIMED_OUT, Answer, BadRequestError
+from api.connection_answers import HEAD_TOO_LARGE, REQUEST_TIMED_OUT
+from api.errors import Answer, BadRequestError
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a request's line and headers, or of its trailers: clients send 2 KB. What is found too

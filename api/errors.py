@@ -13,10 +13,8 @@ from litestar.status_codes import (
     HTTP_401_UNAUTHORIZED,
     HTTP_403_FORBIDDEN,
     HTTP_404_NOT_FOUND,
-    HTTP_408_REQUEST_TIMEOUT,
     HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     HTTP_422_UNPROCESSABLE_ENTITY,
-    HTTP_431_REQUEST_HEADER_FIELDS_TOO_LARGE,
     HTTP_500_INTERNAL_SERVER_ERROR,
     HTTP_502_BAD_GATEWAY,
     HTTP_503_SERVICE_UNAVAILABLE,
@@ -117,31 +115,6 @@ class ClientGoneError(ApiError):
         super().__init__(
             Answer(HTTP_499_CLIENT_CLOSED_REQUEST, "The client closed the connection")
         )
-
-
-REQUEST_TIMED_OUT = Answer(
-    HTTP_408_REQUEST_TIMEOUT,
-    "Request timeout",
-    "The request did not arrive in time. Send it again.",
-)
-HEAD_TOO_LARGE = Answer(
-    HTTP_431_REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "Request header fields too large",
-    "Address and headers may have 64 KiB in all.",
-)
-UPLOAD_TIMED_OUT = Answer(
-    HTTP_504_GATEWAY_TIMEOUT,
-    "Upload timeout",
-    "The file did not arrive in time. Nothing was stored; upload it again.",
-)
-
-SHUTTING_DOWN = Answer(
-    HTTP_503_SERVICE_UNAVAILABLE,
-    "Service is shutting down",
-    "Send the request again in a few seconds.",
-    retry_after_s=RETRY_AFTER_S,
-)
-"""Of `api.stopping`: what a request is told that the server cannot bring to its end."""
 
 
 class RunFailedError(Exception):

@@ -11,7 +11,8 @@ from litestar import Request
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 from api.body import BodyLimits, request_body
-from api.errors import REQUEST_TIMED_OUT, Answer, BadRequestError
+from api.connection_answers import REQUEST_TIMED_OUT
+from api.errors import Answer, BadRequestError
 
 NOT_UTF8 = "The body is not valid UTF-8"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import SHUTTING_DOWN
+from api.connection_answers import SHUTTING_DOWN
 from api.profile import PROFILE, PROFILE_HEADER
 
 

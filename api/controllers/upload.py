@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 
 from api.body import BodyLimits, request_body
 from api.caller import Caller
+from api.connection_answers import UPLOAD_TIMED_OUT
 from api.descriptions import (
     BATCH_ERRORS,
     UPLOAD_ERRORS,
@@ -23,7 +24,7 @@ from api.descriptions import (
     ErrorBody,
     UploadOperation,
 )
-from api.errors import STORAGE_FAILURE, UPLOAD_TIMED_OUT, Answer
+from api.errors import STORAGE_FAILURE, Answer
 from api.multipart_form import (
     MAX_BATCH_PARTS,
     MAX_FIELD_BYTES,

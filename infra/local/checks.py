@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from infra.local.console import Console
 from infra.local.engine_setup import ensure_engine
 from infra.local.errors import LocalError
 from infra.local.image import ensure_base_image, ensure_sandbox_image
+from infra.local.lanes import run_lanes, run_patiently
 from infra.local.supervisor import Supervisor
 
 Check = tuple[str, tuple[str, ...]]
@@ -29,10 +29,6 @@ CHECKS: tuple[Check, ...] = (
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("pyright", "--pythonpath", sys.executable)),
 )
-
-_PATIENCE_S = (5.0, 60.0)
-"""How long pytest may go on after a Ctrl-C before it is told again, and then before it is
-killed."""
 
 _NOT_FOR_TESTS = (
     "BROKER_URL",
@@ -51,9 +47,14 @@ _NOT_FOR_TESTS = (
 )
 """A developer's shell may name a service in use; tests delete what they find."""
 
-_TEST_PROGRAMS = ("curl", "docker-compose", "faketime")
-"""What the tests of the README, of infra/compose.yaml and of wrong clocks call; Debian's
-packages have the same names."""
+_TEST_PROGRAMS = {
+    "curl": "curl",
+    "docker-compose": "docker-compose",
+    "faketime": "faketime",
+    "systemd-analyze": "systemd",
+}
+"""What the tests of the README, of infra/compose.yaml, of wrong clocks and of infra/systemd call,
+and the package of Debian that has it."""
 
 
 def check(console: Console, checks: Sequence[Check] = CHECKS) -> int:
@@ -72,7 +73,7 @@ def run_tests(
     with_docker: bool,
     checks: Sequence[Check] = CHECKS,
 ) -> int:
-    """Check, then test. Pytest's summary is the last thing printed.
+    """Check, then test. Pytest's summary, or that of all its lanes, is the last thing printed.
 
     Args:
         console: Where progress is shown.
@@ -97,21 +98,27 @@ def run_tests(
     # Silent from here on, so that pytest has the last word.
     with Supervisor(Console(quiet=True)) as supervisor:
         supervisor.at_stop(lambda: shutil.rmtree(work_dir, ignore_errors=True))
-        selection = () if with_docker else ("-m", "not docker")
+        environment = _test_environment(work_dir)
         if with_docker:
             _set_up_sandboxes(supervisor, console, work_dir)
         if clients is not None:
             _await_clients(clients, console)
-        gvisor_code = 0
         if with_docker and not arguments:
-            report_audit(console)
-            gvisor_code = _test_with_gvisor(console, _test_environment(work_dir))
-            report_briefly(console)
-        command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
-        test_code = _run_patiently(command, _test_environment(work_dir))
+            code = _run_everything(console, environment, work_dir)
+        else:
+            selection = () if with_docker else ("-m", "not docker")
+            command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
+            code = run_patiently(command, environment)
         if checkov is not None:
             checkov.communicate()
-    return test_code or gvisor_code or lint_code
+    return code or lint_code
+
+
+def _run_everything(console: Console, environment: dict[str, str], work_dir: Path) -> int:
+    report_audit(console)
+    gvisor_code = _test_with_gvisor(console, environment)
+    report_briefly(console)
+    return run_lanes(console, work_dir / "lanes", environment) or gvisor_code
 
 
 def _test_with_gvisor(console: Console, environment: dict[str, str]) -> int:
@@ -136,7 +143,7 @@ def _test_with_gvisor(console: Console, environment: dict[str, str]) -> int:
     console.say("gVisor: the tests marked runsc, with SECURITY_RUNTIME=runsc")
     command = (sys.executable, "-P", "-m", "pytest", "-q", "-m", "runsc", "tests/security")
     told = {**environment, "SECURITY_RUNTIME": gvisor.RUNTIME}
-    code = _run_patiently(command, told)
+    code = run_patiently(command, told)
     if code == 0:
         console.done("gVisor: passed")
     else:
@@ -169,29 +176,14 @@ def _await_clients(installation: "subprocess.Popen[str]", console: Console) -> N
     console.done("LibreChat's clients are there")
 
 
-def _run_patiently(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run pytest; after a Ctrl-C let it take down what its fixtures have started."""
-    with subprocess.Popen(command, cwd=CHECKOUT, env=environment) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # The terminal has told pytest as well. Who told us alone, told only us.
-            for patience_s in _PATIENCE_S:
-                try:
-                    return process.wait(patience_s)
-                except subprocess.TimeoutExpired:
-                    process.send_signal(signal.SIGINT)
-            process.kill()
-            raise
-
-
 def _set_up_sandboxes(supervisor: Supervisor, console: Console, work_dir: Path) -> None:
     ensure_engine(supervisor, console, work_dir / "dockerd.log")
     ensure_base_image(console.say)
     image = os.environ.get("SANDBOX_IMAGE") or DEFAULT_SANDBOX_IMAGE
     ensure_sandbox_image(image, console.say)
     console.done(f"sandbox image {image} is there")
-    missing = [program for program in _TEST_PROGRAMS if shutil.which(program) is None]
+    programs = _TEST_PROGRAMS.items()
+    missing = [package for program, package in programs if shutil.which(program) is None]
     if missing and apt.can_install():
         apt.install(missing, console)
 

@@ -1,0 +1,192 @@
+"""The tests in several lanes at once: most of those that need Docker wait most of the time.
+
+One after the other they take half an hour on two cores, of which the cores are idle for most.
+What fails amid the others is tried once more with the machine to itself, and that it was is
+said: a test that measures time may fail because of its neighbours, a defect fails again.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.config import CHECKOUT
+from infra.local.console import Console
+
+MOST_TRIED_AGAIN = 25
+"""Failures of a lane. More are no accident of the load, and their repetition takes time."""
+
+PATIENCE_S = (5.0, 60.0)
+"""How long pytest may go on after a Ctrl-C before it is told again, and then before it is
+killed."""
+
+_LOOK_INTERVAL_S = 0.5
+_PYTEST_SAYS_FAILED = 1
+_COUNT = re.compile(r"(\d+) (failed|passed|skipped|xfailed|xpassed|errors?)\b")
+_PROGRESS = re.compile(rb"\[ *(\d+)%\]")
+_TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Tests that run one after the other, beside those of other lanes."""
+
+    name: str
+    selection: tuple[str, ...]
+    """Pytest's arguments."""
+
+
+LANES = (
+    Lane("without Docker", ("-m", "not docker")),
+    Lane("attacks and faults", ("-m", "docker", "tests/security", "tests/faults")),
+    Lane(
+        "sandboxes and service",
+        ("-m", "docker", "--ignore=tests/security", "--ignore=tests/faults"),
+    ),
+)
+"""Together each test once: tests/infra/test_lanes.py."""
+
+
+class _Running:
+    """A lane's pytest, which writes into a file."""
+
+    def __init__(
+        self, lane: Lane, folder: Path, environment: Mapping[str, str], checkout: Path
+    ) -> None:
+        self.lane = lane
+        self._checkout = checkout
+        folder.mkdir(parents=True)
+        self._log = folder / "log"
+        self._command = (
+            *(sys.executable, "-P", "-m", "pytest", *lane.selection),
+            *("-o", f"cache_dir={folder / 'cache'}"),
+        )
+        self._environment = {**environment, "CODE_WORK_DIR": str(folder / "work")}
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self._command,
+                cwd=checkout,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def progress(self) -> str:
+        """How far it is, as pytest says it."""
+        if self.process.poll() is not None:
+            return "done"
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - _TAIL_BYTES))
+            said = _PROGRESS.findall(log.read())
+        return f"{said[-1].decode()} %" if said else "begun"
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace").rstrip("\n")
+
+    @property
+    def counts(self) -> Counter[str]:
+        """By outcome, from the last line."""
+        return outcomes(self.output.rpartition("\n")[2])
+
+    def try_failures_again(self) -> int:
+        """Run those that failed once more, onto the terminal; return pytest's exit code."""
+        again = (*self._command, "--last-failed", "--last-failed-no-failures=none")
+        return run_patiently(again, self._environment, self._checkout)
+
+
+def outcomes(summary: str) -> Counter[str]:
+    """Return how many tests came out how, from pytest's last line."""
+    return Counter(
+        {name.removesuffix("s"): int(count) for count, name in _COUNT.findall(summary)}
+    )
+
+
+def run_lanes(
+    console: Console,
+    folder: Path,
+    environment: Mapping[str, str],
+    checkout: Path = CHECKOUT,
+) -> int:
+    """Run all lanes, then what failed once more. A line for the whole is printed last.
+
+    Args:
+        console: Where progress and, lane by lane, pytest's output are shown.
+        folder: For logs, caches and work; made here.
+        environment: Pytest's, but for `CODE_WORK_DIR`, of which each lane has its own.
+        checkout: Whose tests.
+
+    Returns:
+        0 if every test passed, at the second attempt at last; else pytest's code.
+    """
+    began_at = time.monotonic()
+    running = [
+        _Running(lane, folder / str(n), environment, checkout) for n, lane in enumerate(LANES)
+    ]
+    _await_all(running, console)
+    for lane in running:
+        console.say(f"tests, {lane.lane.name}:")
+        console.plain(lane.output)
+    codes = [_final_code(lane, console) for lane in running]
+    total = sum((lane.counts for lane in running), Counter[str]())
+    shown = ", ".join(f"{count} {name}" for name, count in sorted(total.items()))
+    minutes, seconds = divmod(round(time.monotonic() - began_at), 60)
+    code = next((code for code in codes if code != 0), 0)
+    if code == 0 and total["failed"] + total["error"] > 0:
+        shown += "; what failed has passed alone"
+    console.plain(f"==== {len(running)} lanes: {shown} in {minutes}:{seconds:02} ====")
+    return code
+
+
+def _await_all(running: Sequence[_Running], console: Console) -> None:
+    try:
+        while any(lane.process.poll() is None for lane in running):
+            console.status(
+                "tests: " + ", ".join(f"{lane.lane.name} {lane.progress}" for lane in running)
+            )
+            time.sleep(_LOOK_INTERVAL_S)
+    except KeyboardInterrupt:
+        # The terminal has told each pytest as well; who told us alone, told only us.
+        for lane in running:
+            end_patiently(lane.process)
+        raise
+
+
+def _final_code(lane: _Running, console: Console) -> int:
+    code = lane.process.returncode
+    failures = lane.counts["failed"] + lane.counts["error"]
+    if code != _PYTEST_SAYS_FAILED or failures > MOST_TRIED_AGAIN:
+        return code
+    console.say(f"tests, {lane.lane.name}: {failures} failed beside others; now alone:")
+    return lane.try_failures_again()
+
+
+def run_patiently(
+    command: Sequence[str], environment: Mapping[str, str], checkout: Path = CHECKOUT
+) -> int:
+    """Run pytest; after a Ctrl-C let it take down what its fixtures have started."""
+    with subprocess.Popen(command, cwd=checkout, env=environment) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            end_patiently(process)
+            raise
+
+
+def end_patiently(process: subprocess.Popen[bytes]) -> None:
+    """Await the end of a pytest that was interrupted; say so again; kill it at last."""
+    for patience_s in PATIENCE_S:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience_s)
+            return
+        process.send_signal(signal.SIGINT)
+    process.kill()
+    process.wait()
