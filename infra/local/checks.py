@@ -53,7 +53,7 @@ _TEST_PROGRAMS = {
     "faketime": "faketime",
     "systemd-analyze": "systemd",
 }
-"""What the tests of the README, of infra/compose.yaml, of wrong clocks and of infra/systemd call,
+"""What tests call: of the README, of infra/compose.yaml, of wrong clocks and of infra/systemd;
 and the package of Debian that has it."""
 
 
