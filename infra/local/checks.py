@@ -47,9 +47,16 @@ _NOT_FOR_TESTS = (
 )
 """A developer's shell may name a service in use; tests delete what they find."""
 
-_TEST_PROGRAMS = ("curl", "docker-compose", "faketime", "rabbitmq-server")
-"""What the tests of the README, of infra/compose.yaml, of wrong clocks and of brokers call;
-Debian's packages have the same names."""
+_TEST_PROGRAMS = {
+    "curl": "curl",
+    "docker-compose": "docker-compose",
+    "faketime": "faketime",
+    "rabbitmq-server": "rabbitmq-server",
+    "systemd-analyze": "systemd",
+}
+"""What tests call: of the README, of infra/compose.yaml, of wrong clocks, of brokers and of
+infra/systemd;
+and the package of Debian that has it."""
 
 
 def check(console: Console, checks: Sequence[Check] = CHECKS) -> int:
@@ -177,7 +184,8 @@ def _set_up_sandboxes(supervisor: Supervisor, console: Console, work_dir: Path) 
     image = os.environ.get("SANDBOX_IMAGE") or DEFAULT_SANDBOX_IMAGE
     ensure_sandbox_image(image, console.say)
     console.done(f"sandbox image {image} is there")
-    missing = [program for program in _TEST_PROGRAMS if shutil.which(program) is None]
+    programs = _TEST_PROGRAMS.items()
+    missing = [package for program, package in programs if shutil.which(program) is None]
     if missing and apt.can_install():
         apt.install(missing, console)
 

@@ -64,7 +64,7 @@ locals {
       permissions = "0700"
       content     = <<-SCRIPT
         #!/bin/bash
-        # Waits until this host is to go; stops the executor, which lets its runs end; says so.
+        # Waits until this host is to go; stops the executor and waits for its end; says so.
         set -uo pipefail
         until { ${var.drain_command}
         }; do
