@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 from executor.calls import CallsPending, ToolResult
 from executor.known_escapes import Part
 from executor.messages import Stopped
+from executor.shared_assets import AssetArchive
 from sandbox.supervisor.programmatic.channel import Tool
 from sandbox.supervisor.skips import Skipped, SkipReason
 
@@ -259,6 +260,10 @@ class SandboxEngine(Protocol):
         Raises:
             SandboxUnavailableError: The engine is down, full, or lacks the image.
         """
+        ...
+
+    def use_assets(self, assets: AssetArchive) -> None:
+        """Give these shared files to sandboxes that are made from now on."""
         ...
 
     async def remove_leftovers(self) -> int:

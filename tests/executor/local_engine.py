@@ -36,6 +36,7 @@ from executor.sandbox import (
     SandboxRefusedError,
     SandboxUnavailableError,
 )
+from executor.shared_assets import AssetArchive
 from sandbox.supervisor.job import Limits
 from sandbox.supervisor.languages import LANGUAGES
 from sandbox.supervisor.programmatic.channel import Tool
@@ -254,6 +255,10 @@ class LocalEngine(SandboxEngine):
     @override
     def has_leftovers(self) -> bool:
         return False
+
+    @override
+    def use_assets(self, assets: AssetArchive) -> None:
+        """These sandboxes have no shared files."""
 
     @override
     async def parts(self) -> tuple[Part, ...]:
