@@ -15,7 +15,6 @@ from tests.live.executor.process import (
     storage_environment,
 )
 
-ENGINES = ["docker", "oci"]
 LISTING = "cd /mnt/shared && find . -type f | sort && cat greeting.txt"
 
 pytestmark = pytest.mark.docker
@@ -41,24 +40,22 @@ class Bucket:
         self._client.remove_object(self.name, key)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_they_are_seen_and_seen_again_once_they_have_changed(
-    folder: Path, own_valkey: Valkey, storage: StorageSettings, engine: str
+    folder: Path, own_valkey: Valkey, storage: StorageSettings
 ) -> None:
     bucket = Bucket(storage)
-    bucket.put(f"{engine}/shared/greeting.txt", b"good day\n")
-    bucket.put(f"{engine}/shared/fonts/one.ttf", b"1")
-    bucket.put(f"{engine}/shared-not/other.txt", b"not ours")
+    bucket.put("shared/greeting.txt", b"good day\n")
+    bucket.put("shared/fonts/one.ttf", b"1")
+    bucket.put("shared-not/other.txt", b"not ours")
     settings = {
         "CLEANUP_INTERVAL_MINUTES": "0.02",
-        "SANDBOX_ENGINE": engine,
-        "SHARED_ASSETS_PATH": f"s3://{bucket.name}/{engine}/shared",
+        "SHARED_ASSETS_PATH": f"s3://{bucket.name}/shared",
     }
     with running_executor(folder, own_valkey, storage, settings) as executor:
         assert executor.run(LISTING).stdout == "./fonts/one.ttf\n./greeting.txt\ngood day\n"
 
-        bucket.put(f"{engine}/shared/greeting.txt", b"good night\n")
-        bucket.remove(f"{engine}/shared/fonts/one.ttf")
+        bucket.put("shared/greeting.txt", b"good night\n")
+        bucket.remove("shared/fonts/one.ttf")
 
         eventually(
             lambda: executor.run(LISTING).stdout == "./greeting.txt\ngood night\n",
