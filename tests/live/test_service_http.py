@@ -158,6 +158,8 @@ def test_the_service_describes_itself_with_examples(caller: Caller) -> None:
     assert description["openapi"].startswith("3.")
     assert set(description["paths"]) == {
         "/exec",
+        "/exec/programmatic",
+        "/exec/programmatic/cancel",
         "/upload",
         "/upload/batch",
         "/files/{session_id}",
