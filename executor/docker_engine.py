@@ -69,14 +69,14 @@ class DockerEngine(SandboxEngine):
 
     @override
     async def create(self) -> Sandbox:
+        api = await self._connected()
+        await self._bring_assets(api)
         config = container_spec(
             self._policy,
             uid=next(self._uids),
             owner=self._owner,
             shared_volume=self._volume,
         )
-        api = await self._connected()
-        await self._bring_assets(api)
         name = container_name()
         self._own.add(name)
         try:
@@ -87,16 +87,22 @@ class DockerEngine(SandboxEngine):
             await to_its_end(self._remove(name))
             raise
 
+    @override
+    def use_assets(self, assets: AssetArchive) -> None:
+        self._assets = assets
+        self._assets_there = False
+
     async def _bring_assets(self, api: Any) -> None:
         async with self._preparing:
             if self._assets_there:
                 return
+            assets = self._assets
             labelled = {"image": self._policy.image, "owner": self._owner}
-            fill = partial(fill_volume, api, self._assets, **labelled)
-            await to_its_end(self._call(fill))
+            await to_its_end(self._call(partial(fill_volume, api, assets, **labelled)))
+            self._volume = assets.name(self._owner)
             tidy_up = partial(remove_volumes, api, owner=self._owner, but=self._volume)
             await to_its_end(self._call(tidy_up))
-            self._assets_there = True
+            self._assets_there = assets is self._assets
 
     async def _started(self, api: Any, name: str) -> SupervisedSandbox:
         """Attach first, start then: nothing that PID 1 says may be missed.

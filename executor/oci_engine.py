@@ -101,6 +101,8 @@ class OciEngine(SandboxEngine):
         self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="oci")
         self._preparing = asyncio.Lock()
         self._image: UnpackedImage | None = None
+        self._assets_there = False
+        self._shared_folder = self._home / assets.name(owner)
         self._own: set[str] = set()
         self._left_behind = False
 
@@ -215,32 +217,39 @@ class OciEngine(SandboxEngine):
     async def parts(self) -> tuple[Part, ...]:
         return (await self._call(runtime_part, self._policy.runtime),)
 
+    @override
+    def use_assets(self, assets: AssetArchive) -> None:
+        self._assets = assets
+        self._assets_there = False
+
     async def _prepared(self) -> UnpackedImage:
         """Do once what all sandboxes need."""
         async with self._preparing:
             if self._image is None:
                 await self.check()
                 await self._call(adopt_orphans)
-                await self._call(self._bring_assets)
                 self._image = await to_its_end(
                     self._call(self._images.open, self._policy.image)
                 )
+            if not self._assets_there:
+                assets = self._assets
+                await to_its_end(self._call(self._bring_assets, assets))
+                self._shared_folder = self._home / assets.name(self._owner)
+                self._assets_there = assets is self._assets
             return self._image
 
-    @property
-    def _shared_folder(self) -> Path:
-        return self._home / self._assets.name(self._owner)
-
-    def _bring_assets(self) -> None:
+    def _bring_assets(self, assets: AssetArchive) -> None:
+        """Unpack them. What sandboxes had before stays for those that still have it."""
         self._home.mkdir(parents=True, exist_ok=True, mode=0o711)
-        if self._shared_folder.exists():
+        folder = self._home / assets.name(self._owner)
+        if folder.exists():
             return
-        draft = self._shared_folder.with_suffix(".draft")
+        draft = folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
-        with tarfile.open(fileobj=io.BytesIO(self._assets.tar), mode="r:") as archive:
+        with tarfile.open(fileobj=io.BytesIO(assets.tar), mode="r:") as archive:
             archive.extractall(draft, filter="tar")
         draft.chmod(0o755)
-        draft.rename(self._shared_folder)
+        draft.rename(folder)
 
     def _box(self, name: str) -> _Box:
         return _Box(

@@ -210,6 +210,11 @@ class WarmPool:
         if not claim.cancelled() and claim.exception() is None:
             self.retire(claim.result())
 
+    def renew(self) -> None:
+        """Replace those that wait by others. One that is being made just now stays."""
+        self._discard(self._shelf.remove_oldest(but=0))
+        self._tend()
+
     def drop_dead(self) -> int:
         """Retire waiting sandboxes that have ended by themselves; return how many."""
         dead = self._shelf.remove_dead()

@@ -16,6 +16,7 @@ from executor.calls import CallsPending, ToolResult
 from executor.known_escapes import Part
 from executor.left_behind import Leftovers, OutputFile, Snapshot
 from executor.messages import Stopped
+from executor.shared_assets import AssetArchive
 from sandbox.supervisor.programmatic.channel import Tool
 
 
@@ -261,6 +262,10 @@ class SandboxEngine(Protocol):
         Raises:
             SandboxUnavailableError: The engine is down, full, or lacks the image.
         """
+        ...
+
+    def use_assets(self, assets: AssetArchive) -> None:
+        """Give these shared files to sandboxes that are made from now on."""
         ...
 
     async def remove_leftovers(self) -> int:

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from executor import boot_check, run_log
 from executor.admission import Admission, Reserve
+from executor.assets_source import AssetSource
 from executor.broker_clock import BrokerClock
 from executor.cleaning import Cleaning
 from executor.concurrency import end
@@ -60,7 +61,8 @@ class ExecutorService:
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
         self.instance_id = f"{settings.code_executor_id}-{new_id()[:8]}"
-        self._engine = make_engine(settings)
+        self._assets = AssetSource(settings)
+        self._engine = make_engine(settings, self._assets.first())
         self._pool = WarmPool(
             self._engine,
             size=settings.sandbox_pool_size,
@@ -234,6 +236,7 @@ class ExecutorService:
                 asyncio.create_task(self._clock.follow()),
                 asyncio.create_task(boot_check.tell(self._engine)),
                 asyncio.create_task(self._image.check()),
+                asyncio.create_task(self._assets.follow(self._engine, self._pool)),
                 asyncio.create_task(
                     self._admission.find_disk(partial(disk_of, self._settings))
                 ),

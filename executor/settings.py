@@ -4,7 +4,7 @@ import os
 import re
 import socket
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -26,6 +26,14 @@ _WORD = re.compile(r"[\w.+-]{1,64}")
 def listed(text: str) -> tuple[str, ...]:
     """Return the items of a comma list, in lower case and without what surrounds them."""
     return tuple(item.strip().lower() for item in text.split(",") if item.strip())
+
+
+class S3Place(NamedTuple):
+    """A folder of a bucket."""
+
+    bucket: str
+    prefix: str
+    """Empty, or with a `/` at its end."""
 
 
 class ExecutorSettings(StorageSettings):
@@ -97,7 +105,7 @@ class ExecutorSettings(StorageSettings):
     regular file. Of dot files and names without an extension, the whole base name."""
 
     shared_assets_path: Path = Path(__file__).resolve().parent.parent / "shared_assets"
-    """Folder that sandboxes see, read-only, at `/mnt/shared`."""
+    """Folder that sandboxes see, read-only, at `/mnt/shared`; or `s3://bucket/prefix`."""
     cleanup_interval_minutes: float = Field(default=60, gt=0, le=10_080)
     """How often leftovers are looked for."""
     code_executor_id: str = Field(
@@ -190,6 +198,16 @@ class ExecutorSettings(StorageSettings):
         return StateTerms(
             max_bytes=self.state_size_limit, variables=self.state_persistence == "python"
         )
+
+    @property
+    def shared_assets_in_s3(self) -> S3Place | None:
+        """Where the shared files are if they are in a bucket."""
+        # A path, as which it was read, has but one slash in `s3://`.
+        scheme, *parts = self.shared_assets_path.parts
+        if scheme != "s3:":
+            return None
+        bucket = parts[0] if parts else ""
+        return S3Place(bucket, "".join(f"{part}/" for part in parts[1:]))
 
     @property
     def kept_extensions(self) -> tuple[str, ...]:

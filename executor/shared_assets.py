@@ -3,8 +3,9 @@
 import hashlib
 import io
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 MAX_TOTAL_BYTES = 256 * 1024 * 1024
 """Most that a folder of shared assets may hold; the archive is built in memory."""
@@ -42,24 +43,56 @@ def pack(folder: Path) -> AssetArchive:
     """
     if not folder.is_dir():
         raise SharedAssetsError(f"SHARED_ASSETS_PATH: {folder} is not a folder")
+    paths = sorted(folder.rglob("*"))
+    found: dict[str, bytes | None] = {}
+    total = 0
+    for path in paths:
+        relative = path.relative_to(folder)
+        if path.is_symlink() or "__pycache__" in relative.parts:
+            continue
+        if path.is_dir():
+            found[relative.as_posix()] = None
+        elif path.is_file():
+            content = path.read_bytes()
+            total += len(content)
+            if total > MAX_TOTAL_BYTES:
+                raise SharedAssetsError(
+                    f"SHARED_ASSETS_PATH: {folder} holds more than {MAX_TOTAL_BYTES} bytes"
+                )
+            found[relative.as_posix()] = content
+    return _packed(found)
+
+
+def pack_files(files: Mapping[str, bytes]) -> AssetArchive:
+    """Pack files by their canonical relative names, and make the folders that they lie in.
+
+    Raises:
+        SharedAssetsError: A name leads elsewhere, or a file stands where a folder must be.
+    """
+    found: dict[str, bytes | None] = {}
+    for name, content in files.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or path.as_posix() != name:
+            raise SharedAssetsError(f"SHARED_ASSETS_PATH: {name!r} is no name for a file")
+        for parent in path.parents[:-1]:
+            found[parent.as_posix()] = None
+        found[name] = content
+    for name in files:
+        if found[name] is None:
+            raise SharedAssetsError(f"SHARED_ASSETS_PATH: {name!r} is a file and a folder")
+    return _packed(dict(sorted(found.items())))
+
+
+def _packed(files: Mapping[str, bytes | None]) -> AssetArchive:
+    """Pack files, and folders (`None`), each folder before what is in it."""
     digest = hashlib.sha256()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in sorted(folder.rglob("*")):
-            relative = path.relative_to(folder)
-            name = relative.as_posix()
-            if path.is_symlink() or "__pycache__" in relative.parts:
-                continue
-            if path.is_dir():
-                _add(archive, name, None)
+        for name, content in files.items():
+            _add(archive, name, content)
+            if content is None:
                 digest.update(f"{name}/\0".encode())
-            elif path.is_file():
-                content = path.read_bytes()
-                if buffer.tell() + len(content) > MAX_TOTAL_BYTES:
-                    raise SharedAssetsError(
-                        f"SHARED_ASSETS_PATH: {folder} holds more than {MAX_TOTAL_BYTES} bytes"
-                    )
-                _add(archive, name, content)
+            else:
                 digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return AssetArchive(digest=digest.hexdigest(), tar=buffer.getvalue())
 

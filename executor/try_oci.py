@@ -12,6 +12,7 @@ import sys
 from executor.engines import make_engine
 from executor.sandbox import SandboxUnavailableError
 from executor.settings import ExecutorSettings
+from executor.shared_assets import pack_files
 from storage.configuration import load_settings
 
 
@@ -28,7 +29,7 @@ def main() -> int:
 
 
 async def _make_one(settings: ExecutorSettings) -> None:
-    engine = make_engine(settings)
+    engine = make_engine(settings, pack_files({}))
     try:
         sandbox = await engine.create()
         await sandbox.destroy()

@@ -64,7 +64,7 @@ class S3ObjectStore(ObjectStore):
     """
 
     def __init__(self, settings: StorageSettings) -> None:
-        self._reads = _client(settings, stall_timeout=_READ_STALL_TIMEOUT)
+        self._reads = read_client(settings)
         self._writes = _client(settings, stall_timeout=_WRITE_STALL_TIMEOUT)
 
     @override
@@ -147,6 +147,11 @@ class S3ObjectStore(ObjectStore):
                     await obstore.list_with_delimiter_async(self._reads, "health-check")
         except TimeoutError as fault:
             raise StorageUnavailableError("S3 did not answer in time") from fault
+
+
+def read_client(settings: StorageSettings) -> S3Store:
+    """Return what reads in the bucket, below the prefix, that the settings name."""
+    return _client(settings, stall_timeout=_READ_STALL_TIMEOUT)
 
 
 def _client(settings: StorageSettings, *, stall_timeout: timedelta) -> S3Store:

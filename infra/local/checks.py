@@ -55,8 +55,7 @@ _TEST_PROGRAMS = {
     "systemd-analyze": "systemd",
 }
 """What tests call: of the README, of infra/compose.yaml, of wrong clocks, of brokers and of
-infra/systemd;
-and the package of Debian that has it."""
+infra/systemd; and the package of Debian that has it."""
 
 
 def check(console: Console, checks: Sequence[Check] = CHECKS) -> int:

@@ -38,6 +38,7 @@ from executor.sandbox import (
     SandboxUnavailableError,
     Snapshot,
 )
+from executor.shared_assets import AssetArchive
 from sandbox.supervisor.job import KeptState, Limits
 from sandbox.supervisor.kept_state import StateOfRun
 from sandbox.supervisor.languages import LANGUAGES
@@ -285,6 +286,10 @@ class LocalEngine(SandboxEngine):
     @override
     def has_leftovers(self) -> bool:
         return False
+
+    @override
+    def use_assets(self, assets: AssetArchive) -> None:
+        """These sandboxes have no shared files."""
 
     @override
     async def parts(self) -> tuple[Part, ...]:

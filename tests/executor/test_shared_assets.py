@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from executor import shared_assets
-from executor.shared_assets import AssetArchive, SharedAssetsError, pack
+from executor.shared_assets import AssetArchive, SharedAssetsError, pack, pack_files
 
 
 @pytest.fixture
@@ -143,3 +143,19 @@ def test_what_is_no_folder_is_refused_with_the_variables_name(folder: Path, name
 
 def test_an_empty_folder_is_fine(tmp_path: Path) -> None:
     assert members(pack(tmp_path)) == {}
+
+
+class TestFilesOfABucket:
+    def test_they_are_packed_as_those_of_a_folder_are(self, folder: Path) -> None:
+        files = {"readme.txt": b"hi", "icons/star.svg": b"<svg/>"}
+
+        assert pack_files(files) == pack(folder)
+
+    @pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a//b", "a/../b", "./a", ""])
+    def test_a_name_that_leads_elsewhere_is_refused(self, name: str) -> None:
+        with pytest.raises(SharedAssetsError, match="is no name"):
+            pack_files({name: b"1"})
+
+    def test_a_file_cannot_be_a_folder_as_well(self) -> None:
+        with pytest.raises(SharedAssetsError, match="a file and a folder"):
+            pack_files({"a": b"1", "a/b": b"2"})

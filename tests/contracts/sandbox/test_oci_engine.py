@@ -16,7 +16,7 @@ from executor.concurrency import end
 from executor.oci_engine import OciEngine
 from executor.policy import SandboxPolicy
 from executor.sandbox import Sandbox, SandboxLostError, SandboxUnavailableError
-from executor.shared_assets import pack
+from executor.shared_assets import pack, pack_files
 from infra.local.config import CHECKOUT
 from tests.contracts.sandbox.conftest import policy
 from tests.contracts.sandbox.engines import bash, unpacked_images_folder
@@ -153,7 +153,7 @@ KILLED_EXECUTOR = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from executor.oci_engine import OciEngine
-from executor.shared_assets import pack
+from executor.shared_assets import pack, pack_files
 from tests.contracts.sandbox.conftest import policy
 
 async def main(owner, assets, images):
@@ -257,3 +257,18 @@ class TestAHostThatCannot:
         async with running(owner, assets, policy(), images=tmp_path) as engine:
             with pytest.raises(SandboxUnavailableError, match="SANDBOX_IMAGES_DIR"):
                 await engine.create()
+
+
+class TestSharedAssets:
+    async def test_others_are_seen_by_sandboxes_made_from_then_on(
+        self, own_oci: OciEngine, assets: Path
+    ) -> None:
+        before = await own_oci.create()
+        own_oci.use_assets(pack_files({"templates/a.txt": b"second\n"}))
+        after = await own_oci.create()
+
+        said = [await bash(box, "cat /mnt/shared/templates/a.txt") for box in (before, after)]
+
+        assert said == [(assets / "templates" / "a.txt").read_text(), "second\n"]
+        await before.destroy()
+        await after.destroy()
