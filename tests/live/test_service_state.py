@@ -1,9 +1,12 @@
 """Workspaces that are kept between runs, through HTTP on the whole service (contract 3.8)."""
 
 import json
+import os
 import re
-from collections.abc import Iterator
+import signal
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BytesIO
@@ -385,14 +388,27 @@ class TestTwoExecutors:
         stateful.rest()
         with ThreadPoolExecutor(1) as elsewhere, lone_executor(stateful, "another") as another:
             running = begun_in_the_first(stateful, caller, elsewhere, hint)
+            killed = stateful.child("executor")
             stateful.kill("executor")
-            during = running.result()
+            eventually(lambda: stateful.child("executor") not in {None, killed}, "it is back")
+            with held_still(stateful.child("executor")):  # Before it can take the run itself.
+                during = running.result()
             eventually(lambda: another.has_run(during["session_id"]), "the other one ran it")
             assert not another.has_run(first["session_id"])
             after = bash(caller, "cat a.txt b.txt", hint)
         assert (during["stdout"], during["runtime_status"]) == ("1\n2\n", "reused")
         assert after["stdout"] == "1\n1\n2\n"
         assert caller.download(stored_files(during)["b.txt"]) == b"1\n2\n"
+
+
+@contextmanager
+def held_still(pid: int | None) -> Generator[None, None, None]:
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def begun_in_the_first(
