@@ -264,8 +264,14 @@ def _connect() -> Any:
     )
 
 
+_FORBIDDEN = 403
+
+
 def data_root() -> Path | None:
     """Return where the engine keeps its data; `None` where that is another host's disk.
+
+    Also where a proxy does not tell (`executor.docker_proxy`): what else the engine tells of
+    itself may hold secrets, and who asks through it is in a container, without that disk.
 
     Raises:
         SandboxUnavailableError: The engine does not answer.
@@ -275,6 +281,8 @@ def data_root() -> Path | None:
             is_here = str(api.base_url).startswith(LOCAL_URL)
             return Path(api.info()["DockerRootDir"]) if is_here else None
     except (docker.errors.DockerException, OSError) as fault:
+        if isinstance(fault, docker.errors.APIError) and fault.status_code == _FORBIDDEN:
+            return None
         raise SandboxUnavailableError(f"Docker: {_first_line(fault)}") from fault
 
 

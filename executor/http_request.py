@@ -9,7 +9,7 @@ MOST_BODY_BYTES = 1024 * 1024
 """Of what is judged: some KB are usual. An archive is not read here."""
 
 _FIRST_LINE = re.compile(
-    r"(?P<method>GET|HEAD|POST|PUT|DELETE) (?P<path>/[A-Za-z0-9._/-]*)"
+    r"(?P<method>GET|HEAD|POST|PUT|DELETE) (?P<path>/[A-Za-z0-9._:/-]*)"
     r"(?:\?(?P<query>[A-Za-z0-9._~%+=&*:/,-]*))? HTTP/1\.1"
 )
 _HEADER = re.compile(r"(?P<name>[A-Za-z0-9-]+):[ \t]*(?P<value>[\x20-\x7e]*?)[ \t]*")

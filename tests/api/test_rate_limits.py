@@ -166,6 +166,10 @@ def bucket_of(verb: str, path: str) -> str | None:
     parts = path.removeprefix("/v1").split("/")[1:]
     if verb == "DELETE" or (parts[0] == "sessions" and "objects" not in parts):
         return None
+    if parts[-1] == "cancel":
+        return "list"  # Of our choice: as cheap, and as often asked for.
+    if parts[-1] == "programmatic":
+        return None  # Counted once its body is read: continuations are free, ours by 6.2.
     listed = {"files": "list", "sessions": "list"}
     return {**listed, **{name: name for name in BUCKETS[:3]}}.get(parts[0])
 

@@ -21,6 +21,7 @@ import pytest
 
 from executor.docker_engine import DockerEngine
 from executor.docker_spec import container_name, container_spec
+from executor.engines import disk_of, image_labels
 from executor.policy import SandboxPolicy
 from executor.settings import ExecutorSettings
 from tests.contracts.sandbox.engines import bash, running_engine
@@ -114,6 +115,15 @@ async def test_an_executor_works_through_it(engine: DockerEngine) -> None:
     assert await engine.parts()
     assert await engine.remove_leftovers() == 0
     assert containers_of(OWNER) == set()
+
+
+async def test_of_the_host_it_tells_what_is_in_the_image_and_not_where_the_disk_is(
+    narrowed: str, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", narrowed)
+
+    assert await asyncio.to_thread(image_labels, settings)
+    assert await asyncio.to_thread(disk_of, settings) is None
 
 
 async def test_a_large_run_and_a_frozen_one_work_too(engine: DockerEngine) -> None:
