@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from api.dispatch import ExecutorLostError, ExecutorsUnavailableError, RunTimedOutError
-from executor.messages import Failed, FailureKind
-from executor.tool_messages import RoundRequest
+from api.programmatic_store import REQUEST_PREFIX
+from executor.messages import Failed, FailureKind, Finished, RunRequest
+from executor.tool_messages import RoundRequest, Waiting
 from tests.api.broker import Valkey
 from tests.api.programmatic import PROGRAM, ask, carry_on, given, held, waiting
 from tests.api.service import DONE, OTHER_KEY, Service, make_service
@@ -378,6 +380,42 @@ class TestCancelling:
         assert body["error"] == "Programmatic execution request cancelled"
         run_ids = [service.rounds.requests[0].run_id, "held"]
         assert service.rounds.ended == run_ids
+
+    async def test_a_program_that_waits_by_then_is_ended_too(
+        self, service: Service, valkey: Valkey
+    ) -> None:
+        """Its token is not stored yet, so nobody could go on with it or end it later."""
+
+        def outcome(_: RunRequest) -> Waiting:
+            with closing(valkey.connect()) as store:
+                store.hset(f"{REQUEST_PREFIX}{self.ID}", "state", "cancelled")
+                store.execute_command("CLIENT", "PAUSE", 1000, "WRITE")
+            return waiting()
+
+        service.dispatcher.outcome = outcome
+        headers = {"x_librechat_code_request_id": self.ID}
+        _, body = await ask(service, PROGRAM, **headers)
+
+        assert body["error"] == "Programmatic execution request cancelled"
+        assert service.rounds.ended == ["held"]
+
+    async def test_a_request_that_outlives_its_registration_leaves_nothing(
+        self, service: Service, valkey: Valkey
+    ) -> None:
+        """The store was away when it began, perhaps, or has been emptied since."""
+        running_id = f"{REQUEST_PREFIX}{self.ID}"
+
+        def outcome(_: RunRequest) -> Finished:
+            with closing(valkey.connect()) as store:
+                assert store.delete(running_id) == 1
+            return DONE
+
+        service.dispatcher.outcome = outcome
+        headers = {"x_librechat_code_request_id": self.ID}
+        await ask(service, PROGRAM, **headers)
+
+        with closing(valkey.connect()) as store:
+            assert store.exists(running_id) == 0
 
     async def test_an_id_is_of_one_request_at_a_time(self, service: Service) -> None:
         running = await self.begun(service)
