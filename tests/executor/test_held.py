@@ -152,11 +152,11 @@ async def test_one_that_does_not_wait_here_is_told(make: MakeDesk) -> None:
 async def test_one_that_waits_for_too_long_is_ended_with_its_sandbox(
     make: MakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("executor.held.HELD_S", 2 * FREEZE_AFTER_S)
+    monkeypatch.setattr("executor.held.HELD_S", 4 * FREEZE_AFTER_S)
     desk = make()
-    before = set(desk.bench.engine.living)
     begun = await desk.begin()
-    (used,) = [each for each in before if each not in desk.bench.pool_waiting()]
+    await eventually(lambda: any(each.frozen for each in desk.bench.engine.living))
+    (used,) = [each for each in desk.bench.engine.living if each.frozen]
     await eventually(lambda: used.destroyed)
 
     assert len(desk.held) == 0
