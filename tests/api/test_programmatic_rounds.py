@@ -6,9 +6,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from api.dispatch import ExecutorLostError, ExecutorsUnavailableError, RunTimedOutError
 from api.programmatic_store import REQUEST_PREFIX
+from api.settings import ApiSettings
 from executor.messages import Failed, FailureKind, Finished, RunRequest
 from executor.tool_messages import RoundRequest, Waiting
 from tests.api.broker import Valkey
@@ -210,6 +212,24 @@ class TestWhoseItIs:
 
         assert status == 403
         assert service.rounds.requests == []
+
+    async def test_the_same_user_with_another_key_is_forbidden(self, valkey: Valkey) -> None:
+        """Tenant and user are the same: what differs is how they are proven."""
+        settings = ApiSettings(
+            code_api_keys=SecretStr("acme=the-first-of-two-keys,acme=the-second-of-two-keys")
+        )
+        service = make_service(settings, result_url=valkey.url)
+        service.dispatcher.outcome = lambda _: waiting()
+        begun = await ask(service, PROGRAM, key="the-first-of-two-keys", user_id="one")
+        token = begun[1]["continuation_token"]
+        second, first = [
+            await carry_on(service, token, given(1), key=key, user_id="one")
+            for key in ("the-second-of-two-keys", "the-first-of-two-keys")
+        ]
+        await service.executions.close()
+
+        assert second == (403, {"error": "Forbidden"})
+        assert first[0] == 200
 
 
 class TestRepeating:
