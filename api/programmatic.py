@@ -1,5 +1,6 @@
 """Goes on with programs that wait for their tools (librechat-contract 4.4)."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -80,6 +81,9 @@ class Programmatic:
         )
         try:
             await self.store.save(token, execution)
+        except asyncio.CancelledError:
+            await self.rounds.end(result.run_id)  # Nobody hears of the token.
+            raise
         except StoreUnavailableError as fault:
             logger.warning("run %s cannot be gone on with: %s", result.run_id, fault)
             await self.rounds.end(result.run_id)

@@ -46,6 +46,10 @@ redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'state', 'cancelled')
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 'requested'
 """
+_END = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'state', 'done') end
+"""
+"""Only what was registered: a key that this made would have no owner, and never expire."""
 _UNLOCK = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
@@ -148,9 +152,8 @@ class ExecutionStore:
 
     async def ended(self, request_id: str) -> None:
         """Note that a request has its answer. Best effort: it is forgotten anyway."""
-        key = REQUEST_PREFIX + request_id
-        asked: Any = self._redis.hset(key, "state", "done")
-        await asyncio.gather(self._ask(asked), return_exceptions=True)
+        ending = self._eval(_END, REQUEST_PREFIX + request_id)
+        await asyncio.gather(ending, return_exceptions=True)
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -32,7 +32,10 @@ class HeldProgram:
 
     def rest(self, *, expired: Callable[["HeldProgram"], None]) -> None:
         """Freeze it in a moment, and call `expired` when it has waited for too long."""
-        self._freezing = asyncio.create_task(self._freeze())
+        if self._freezing is None:
+            # Else it was asked again for what it has said: a second task would outlive `wake`,
+            # and freeze a program that runs.
+            self._freezing = asyncio.create_task(self._freeze())
         loop = asyncio.get_running_loop()
         self._expiry = loop.call_later(HELD_S, expired, self)
 

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from api.dispatch import ExecutorLostError, ExecutorsUnavailableError, RunTimedOutError
-from executor.messages import Failed, FailureKind
-from executor.tool_messages import RoundRequest
+from api.programmatic_store import REQUEST_PREFIX
+from api.settings import ApiSettings
+from executor.messages import Failed, FailureKind, Finished, RunRequest
+from executor.tool_messages import RoundRequest, Waiting
 from tests.api.broker import Valkey
 from tests.api.programmatic import PROGRAM, ask, carry_on, given, held, waiting
 from tests.api.service import DONE, OTHER_KEY, Service, make_service
@@ -209,6 +212,23 @@ class TestWhoseItIs:
         assert status == 403
         assert service.rounds.requests == []
 
+    async def test_the_same_user_with_another_key_is_forbidden(self, valkey: Valkey) -> None:
+        """Tenant and user are the same: what differs is how they are proven."""
+        keys = "acme=the-first-of-two-keys,acme=the-second-of-two-keys"
+        settings = ApiSettings.model_validate({"code_api_keys": keys})
+        service = make_service(settings, result_url=valkey.url)
+        service.dispatcher.outcome = lambda _: waiting()
+        begun = await ask(service, PROGRAM, key="the-first-of-two-keys", user_id="one")
+        token = begun[1]["continuation_token"]
+        second, first = [
+            await carry_on(service, token, given(1), key=key, user_id="one")
+            for key in ("the-second-of-two-keys", "the-first-of-two-keys")
+        ]
+        await service.executions.close()
+
+        assert second == (403, {"error": "Forbidden"})
+        assert first[0] == 200
+
 
 class TestRepeating:
     async def test_the_same_again_gives_the_same_and_no_second_step(
@@ -378,6 +398,42 @@ class TestCancelling:
         assert body["error"] == "Programmatic execution request cancelled"
         run_ids = [service.rounds.requests[0].run_id, "held"]
         assert service.rounds.ended == run_ids
+
+    async def test_a_program_that_waits_by_then_is_ended_too(
+        self, service: Service, valkey: Valkey
+    ) -> None:
+        """Its token is not stored yet, so nobody could go on with it or end it later."""
+
+        def outcome(_: RunRequest) -> Waiting:
+            with closing(valkey.connect()) as store:
+                store.hset(f"{REQUEST_PREFIX}{self.ID}", "state", "cancelled")
+                store.execute_command("CLIENT", "PAUSE", 1000, "WRITE")
+            return waiting()
+
+        service.dispatcher.outcome = outcome
+        headers = {"x_librechat_code_request_id": self.ID}
+        _, body = await ask(service, PROGRAM, **headers)
+
+        assert body["error"] == "Programmatic execution request cancelled"
+        assert service.rounds.ended == ["held"]
+
+    async def test_a_request_that_outlives_its_registration_leaves_nothing(
+        self, service: Service, valkey: Valkey
+    ) -> None:
+        """The store was away when it began, perhaps, or has been emptied since."""
+        running_id = f"{REQUEST_PREFIX}{self.ID}"
+
+        def outcome(_: RunRequest) -> Finished:
+            with closing(valkey.connect()) as store:
+                assert store.delete(running_id) == 1
+            return DONE
+
+        service.dispatcher.outcome = outcome
+        headers = {"x_librechat_code_request_id": self.ID}
+        await ask(service, PROGRAM, **headers)
+
+        with closing(valkey.connect()) as store:
+            assert store.exists(running_id) == 0
 
     async def test_an_id_is_of_one_request_at_a_time(self, service: Service) -> None:
         running = await self.begun(service)

@@ -119,6 +119,20 @@ async def test_an_answer_that_it_has_had_changes_nothing(make: MakeDesk) -> None
     assert isinstance(await desk.answer(begun, 2), Waiting)
 
 
+async def test_one_that_was_asked_again_is_not_frozen_once_it_goes_on(make: MakeDesk) -> None:
+    desk = make()
+    begun = await desk.begin(rounds=3)
+    await desk.answer(begun, 1)
+    await desk.answer(begun, 1)
+    program = desk.held.take(begun.run_id)
+    assert program is not None
+    await program.wake()
+    await asyncio.sleep(1.5 * FREEZE_AFTER_S)  # Nothing happens: there is no event to await.
+
+    assert not any(each.frozen for each in desk.bench.engine.living)
+    desk.bench.pool.retire(program.sandbox)
+
+
 async def test_one_that_waits_uses_no_processor_of_the_pools(make: MakeDesk) -> None:
     desk = make()
     for _ in range(3):
@@ -132,6 +146,20 @@ async def test_one_that_does_not_wait_here_is_told(make: MakeDesk) -> None:
     begun = await desk.begin()
     desk.held.drop_by_id(begun.run_id)
 
+    assert await desk.answer(begun) == Failed(kind=FailureKind.NOT_HELD)
+
+
+async def test_one_that_waits_for_too_long_is_ended_with_its_sandbox(
+    make: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("executor.held.HELD_S", 4 * FREEZE_AFTER_S)
+    desk = make()
+    begun = await desk.begin()
+    await eventually(lambda: any(each.frozen for each in desk.bench.engine.living))
+    (used,) = [each for each in desk.bench.engine.living if each.frozen]
+    await eventually(lambda: used.destroyed)
+
+    assert len(desk.held) == 0
     assert await desk.answer(begun) == Failed(kind=FailureKind.NOT_HELD)
 
 

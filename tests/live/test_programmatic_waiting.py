@@ -1,5 +1,6 @@
 """Programs that wait: how many, and what becomes of them when their executor goes."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -98,6 +99,22 @@ class TestLoss:
         assert told == GONE
         assert took_s < LOST_S
         assert outcome(ours, token) == GONE
+
+    def test_an_executor_that_ends_in_order_ends_its_programs_and_nobody_hangs(
+        self, small: RunningService, ours: Programs
+    ) -> None:
+        token = waiting(ours)
+        before = small.child("executor")
+        assert before is not None
+        os.kill(before, signal.SIGTERM)
+        began_at = time.monotonic()
+        told = outcome(ours, token)
+        took_s = time.monotonic() - began_at
+        eventually(lambda: small.child("executor") not in {None, before})
+        small.rest()
+
+        assert told == GONE
+        assert took_s < LOST_S
 
     def test_an_api_that_starts_again_goes_on_with_what_waits(
         self, small: RunningService, ours: Programs

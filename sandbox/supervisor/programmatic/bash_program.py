@@ -180,8 +180,14 @@ def _object(argument: bytes) -> bytes | None:
 
 
 def _compact(text: bytes) -> bytes:
-    """Write JSON without spaces, as the contract has it."""
-    value = json.loads(text)
+    """Write JSON without spaces, as the contract has it; as it is if Python cannot read it.
+
+    That is JSON all the same: a number of thousands of digits, or very deep lists.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
         errors="surrogatepass"
     )

@@ -52,7 +52,7 @@ _FALLBACK = "tool"
 def python_identifier(tool: str) -> str:
     """Return the name of a tool's function in Python."""
     name = _normalized(_SPACE_OR_DASH.sub("_", tool))
-    return f"{name}_tool" if name in _HARD_KEYWORDS else name
+    return f"{name}_tool" if name in _HARD_KEYWORDS or name == "__debug__" else name
 
 
 def bash_identifier(tool: str) -> str:

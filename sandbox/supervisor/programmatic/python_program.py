@@ -85,11 +85,10 @@ def _function(tool: Tool, calls: "Calls") -> Callable[..., Coroutine[Any, Any, o
     name = python_identifier(tool.name)
     required = [each for each in tool.parameters if each in tool.required]
     optional = [each for each in tool.parameters if each not in tool.required]
-    if all(_may_be_parameter(each) for each in tool.parameters):
-        head = ", ".join([*required, *(f"{each}=None" for each in optional)])
-        body = ", ".join(f"{each!r}: {each}" for each in tool.parameters)
-        source = f"async def {name}({head}): return await {_CALL}({{{body}}})"
-    else:
+    head = ", ".join([*required, *(f"{each}=None" for each in optional)])
+    body = ", ".join(f"{each!r}: {each}" for each in tool.parameters)
+    source = f"async def {name}({head}): return await {_CALL}({{{body}}})"
+    if not _may_be_parameters(tool.parameters):
         source = f"async def {name}(**given): return await {_CALL}(given)"
 
     async def call(given: dict[str, object]) -> object:
@@ -100,8 +99,15 @@ def _function(tool: Tool, calls: "Calls") -> Callable[..., Coroutine[Any, Any, o
     return made[name]
 
 
-def _may_be_parameter(name: str) -> bool:
-    return name.isidentifier() and not keyword.iskeyword(name) and name != _CALL
+def _may_be_parameters(names: Sequence[str]) -> bool:
+    if any(not each.isidentifier() or keyword.iskeyword(each) for each in names):
+        return False
+    try:
+        # `__debug__` is none, and Python reads some different texts as one name (NFKC).
+        compile(f"lambda {', '.join(names)}: 0", "<parameters>", "eval")
+    except SyntaxError:
+        return False
+    return _CALL not in names
 
 
 class Calls:

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from executor.calls import ToolResult
 from executor.messages import Stopped
 from executor.pool import WarmPool
+from executor.sandbox import Execution
 from sandbox.supervisor.programmatic.channel import Tool
 from tests.contracts.sandbox.rounds import RoundsLab, ToolFailedError
 
@@ -46,6 +48,17 @@ class TestCalls:
         assert stdout == '{"city":"Lünd","temp":14}\n"a b"[1,null].\n'
         assert (stderr, status) == ("", 0)
         assert seen[0] == [("get-weather", {"city": "Lünd"})]
+
+    async def test_a_number_too_long_for_python_is_printed_as_it_came(
+        self, rounds: RoundsLab
+    ) -> None:
+        """JSON knows no longest number; Python reads 4300 digits at most."""
+        digits = "1" * 5000
+        async with rounds.started("bash", "repeat '{}'") as (program, _):
+            ended = await program.sandbox.answer([ToolResult(number=1, text=digits.encode())])
+
+        assert isinstance(ended, Execution)
+        assert (ended.stdout.decode(), ended.stderr, ended.exit_code) == (digits, b"", 0)
 
     async def test_the_argument_is_an_empty_object_by_default(self, rounds: RoundsLab) -> None:
         _, _, _, seen = await shown(rounds, "get_weather; get_weather ''")

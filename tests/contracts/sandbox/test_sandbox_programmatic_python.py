@@ -143,6 +143,26 @@ class TestCalls:
 
         assert seen == [[("send", {"from": "a", "to-whom": "b"})]]
 
+    @pytest.mark.parametrize("names", [("__debug__",), ("\ufb01", "fi"), ("_ptc_call",)])
+    async def test_names_that_python_takes_for_no_parameters_are_given_as_keywords(
+        self, rounds: RoundsLab, names: tuple[str, ...]
+    ) -> None:
+        tool = Tool("send", names)
+        code = f"await send(**{{{names[0]!r}: 'a'}})"
+        ended, seen = await rounds.python(code, lambda _tool, _given: None, tools=[tool])
+
+        assert (ended.exit_code, ended.stderr) == (0, b"")
+        assert seen == [[("send", {names[0]: "a"})]]
+
+    async def test_a_tool_named_as_a_constant_does_not_keep_the_program_from_starting(
+        self, rounds: RoundsLab
+    ) -> None:
+        _, seen = await rounds.python(
+            "await __debug___tool()", lambda _tool, _given: None, tools=[Tool("__debug__")]
+        )
+
+        assert seen == [[("__debug__", {})]]
+
     async def test_an_argument_that_json_cannot_carry_is_the_programs_mistake(
         self, rounds: RoundsLab
     ) -> None:
