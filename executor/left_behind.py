@@ -63,3 +63,13 @@ class Snapshot:
     chunks: AsyncIterator[bytes] | None = None
     """Exactly `size_bytes`, where it has changed: for another sandbox of the same user's, and
     for nobody else to unpack. Raises `SandboxLostError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTerms:
+    """How a workspace is kept from one run to the next."""
+
+    max_bytes: int
+    """A larger one is not."""
+    variables: bool = False
+    """Whether the variables of Python programs are kept with it."""

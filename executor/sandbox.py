@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from executor.calls import CallsPending, ToolResult
 from executor.known_escapes import Part
-from executor.left_behind import Leftovers, OutputFile, Snapshot
+from executor.left_behind import Leftovers, OutputFile, Snapshot, StateTerms
 from executor.messages import Stopped
 from executor.shared_assets import AssetArchive
 from sandbox.supervisor.programmatic.channel import Tool
@@ -37,16 +37,6 @@ class SandboxLostError(SandboxError):
 
     Safe to retry as far as anybody outside can see: its outputs are not stored.
     """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateTerms:
-    """How a workspace is kept from one run to the next."""
-
-    max_bytes: int
-    """A larger one is not."""
-    variables: bool = False
-    """Whether the variables of Python programs are kept with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
