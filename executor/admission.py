@@ -68,6 +68,8 @@ class Admission:
         self._disk: Path | None = None
         self._is_ending = False
         self._reason = ""
+        self.is_short = False
+        """Whether the host lacks memory or disk, as of the last look."""
 
     def end(self) -> None:
         """Take none from now on."""
@@ -79,8 +81,10 @@ class Admission:
         Args:
             trouble: What keeps sandboxes from being made.
         """
+        shortage = self._reserve.shortage(self._disk)
+        self.is_short = bool(shortage)
         reason = ENDING if self._is_ending else trouble if self._makes_ahead else ""
-        reason = reason or self._reserve.shortage(self._disk)
+        reason = reason or shortage
         if reason and not self._reason:
             _log.warning("no new runs are taken: %s", reason)
         elif self._reason and not reason:

@@ -101,12 +101,11 @@ class Held:
         """
         self._programs[program.request.run_id] = program
         program.rest(expired=self.drop)
-        tenants = Counter(each.request.tenant for each in self._programs.values())
         tenant = program.request.tenant
-        if tenants[tenant] > self._most_of_tenant:
+        if self._count_by_tenant()[tenant] > self._most_of_tenant:
             self._drop_oldest(tenant)
         elif len(self._programs) > self._most:
-            self._drop_oldest(max(tenants, key=lambda each: tenants[each]))
+            self.make_room()
 
     def take(self, run_id: str) -> HeldProgram | None:
         """Return one that is to go on, and does not wait any more."""
@@ -128,10 +127,22 @@ class Held:
         if program is not None:
             self.drop(program)
 
+    def make_room(self) -> None:
+        """End the one that has waited longest, of the tenant who has the most; if there is one.
+
+        For a host that is short of memory: each that waits keeps its sandbox.
+        """
+        if self._programs:
+            tenants = self._count_by_tenant()
+            self._drop_oldest(max(tenants, key=lambda each: tenants[each]))
+
     def close(self) -> None:
         """End all."""
         for program in list(self._programs.values()):
             self.drop(program)
+
+    def _count_by_tenant(self) -> Counter[str]:
+        return Counter(each.request.tenant for each in self._programs.values())
 
     def _drop_oldest(self, tenant: str) -> None:
         oldest = next(each for each in self._programs.values() if each.request.tenant == tenant)

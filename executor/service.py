@@ -261,6 +261,8 @@ class ExecutorService:
     def _status(self, trouble: str) -> ExecutorStatus:
         self._cleaning.note(trouble)
         refusal = self._admission.judge(trouble)
+        if self._admission.is_short:
+            self._held.make_room()
         return ExecutorStatus(
             instance_id=self.instance_id,
             host=socket.gethostname(),

@@ -85,6 +85,14 @@ class TestAdmission:
 
         assert consumer.queues == set()
 
+    @pytest.mark.parametrize("least", [0, 1 << 60])
+    def test_one_on_a_host_without_memory_is_short(self, intake: Intake, least: int) -> None:
+        reserve = Reserve(memory_bytes=least, disk_bytes=0)
+        admission = Admission(intake, reserve, makes_ahead=True)
+        admission.judge("")
+
+        assert admission.is_short == (least > 0)
+
 
 class TestReserve:
     def test_what_there_is_enough_of_is_not_short(self, tmp_path: Path) -> None:

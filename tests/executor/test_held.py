@@ -195,3 +195,19 @@ class TestCaps:
         assert isinstance(await desk.answer(quiet), Finished)
         assert isinstance(await desk.answer(loud[-1]), Finished)
         assert await desk.answer(loud[0]) == Failed(kind=FailureKind.NOT_HELD)
+
+    async def test_a_host_that_is_short_of_memory_ends_the_oldest_of_whom_has_most(
+        self, make: MakeDesk
+    ) -> None:
+        desk = make()
+        quiet = await desk.begin(tenant="quiet")
+        loud = [await desk.begin(tenant="loud") for _ in range(2)]
+
+        desk.held.make_room()
+
+        assert await desk.answer(loud[0]) == Failed(kind=FailureKind.NOT_HELD)
+        assert isinstance(await desk.answer(loud[1]), Finished)
+        assert isinstance(await desk.answer(quiet), Finished)
+
+    async def test_where_none_waits_there_is_none_to_end(self, make: MakeDesk) -> None:
+        make().held.make_room()
