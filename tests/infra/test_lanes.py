@@ -8,7 +8,10 @@ import pytest
 from infra.local.console import Console
 from infra.local.lanes import LANES, outcomes, run_lanes
 
-FOLDERS = ("tests/security", "tests/faults", "tests/live", "tests/api")
+FOLDERS = tuple(
+    f"tests/{name}"
+    for name in ("security", "faults", "contracts", "e2e", "sandbox", "live", "api")
+)
 SETTINGS = """
 [tool.pytest.ini_options]
 addopts = ["--import-mode=importlib", "-ra"]
@@ -76,7 +79,7 @@ def test_each_test_is_in_one_lane(
 
     expected = [f"{kind} {folder}" for kind in ("docker", "plain") for folder in FOLDERS]
     assert sorted(seen.read_text().splitlines()) == sorted(expected)
-    assert f"{len(LANES)} lanes: 8 passed in" in last_line(capfd)
+    assert f"{len(LANES)} lanes: 14 passed in" in last_line(capfd)
 
 
 def test_what_fails_beside_others_and_passes_alone_is_told(
@@ -89,7 +92,7 @@ def test_what_fails_beside_others_and_passes_alone_is_told(
     assert seen.read_text().count("tried") == 2
     out = capfd.readouterr().out
     assert "without Docker: 1 failed beside others; now alone" in out
-    assert "1 failed, 8 passed; what failed has passed alone in" in out.splitlines()[-1]
+    assert "1 failed, 14 passed; what failed has passed alone in" in out.splitlines()[-1]
 
 
 def test_what_fails_twice_fails_the_whole(
@@ -98,7 +101,7 @@ def test_what_fails_twice_fails_the_whole(
     (checkout / "tests/api/test_broken.py").write_text("def test_a(): assert False\n")
 
     assert run(checkout) == 1
-    assert "1 failed, 8 passed in" in last_line(capfd)
+    assert "1 failed, 14 passed in" in last_line(capfd)
 
 
 def test_a_module_that_cannot_be_imported_fails_the_whole(checkout: Path) -> None:
