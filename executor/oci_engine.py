@@ -246,6 +246,7 @@ class OciEngine(SandboxEngine):
             return
         draft = folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()  # An archive without files makes none.
         with tarfile.open(fileobj=io.BytesIO(assets.tar), mode="r:") as archive:
             archive.extractall(draft, filter="tar")
         draft.chmod(0o755)

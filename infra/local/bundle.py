@@ -24,7 +24,16 @@ from infra.local.work_dir import open_work_dir
 APPLICATION = (
     *("code-command", "pyproject.toml", "LICENSE", ".env.example"),
     *("README.md", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md", "docs"),
-    *("api", "executor", "storage", "sandbox", "infra", "shared_assets", "requirements"),
+    *(
+        "api",
+        "executor",
+        "storage",
+        "telemetry",
+        "sandbox",
+        "infra",
+        "shared_assets",
+        "requirements",
+    ),
 )
 """What is installed. Tests stay behind."""
 

@@ -102,7 +102,7 @@ def test_the_readme_has_examples_each_followed_by_its_answer() -> None:
     assert shown
     assert len(examples()) == len(shown)
     for _, answer in pairwise(fences()):
-        assert answer.language in {"", "json", "python", "sh", "text", "yaml"}
+        assert answer.language in {"", "bash", "json", "python", "sh", "text", "yaml"}
 
 
 def test_its_examples_give_its_answers(
