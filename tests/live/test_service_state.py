@@ -398,7 +398,7 @@ class TestTwoExecutors:
             after = bash(caller, "cat a.txt b.txt", hint)
         assert (during["stdout"], during["runtime_status"]) == ("1\n2\n", "reused")
         assert after["stdout"] == "1\n1\n2\n"
-        # Known gap: the answer of a run that was sent again does not list b.txt.
+        # Known gap: the answer of a run that was sent again does not list b.txt among its files.
 
 
 @contextmanager
