@@ -17,7 +17,7 @@ import pytest
 from tests.live.lone_executor import lone_executor
 from tests.live.running_service import RunningService, eventually, running_service
 from tests.live.running_service_altered import lone_api
-from tests.live.running_service_caller import Caller
+from tests.live.running_service_caller import Caller, stored_files
 
 pytestmark = pytest.mark.docker
 
@@ -398,7 +398,7 @@ class TestTwoExecutors:
             after = bash(caller, "cat a.txt b.txt", hint)
         assert (during["stdout"], during["runtime_status"]) == ("1\n2\n", "reused")
         assert after["stdout"] == "1\n1\n2\n"
-        # Known gap: the answer of a run that was sent again does not list b.txt among its files.
+        assert caller.download(stored_files(during)["b.txt"]) == b"1\n2\n"
 
 
 @contextmanager
