@@ -117,7 +117,9 @@ class CeleryDispatcher(Dispatcher):
             reason = f"run {request.run_id} was handed back"
         # A new id: the broker may yet hand the old message to somebody, who then finds it
         # revoked. A new session: an executor that only seemed dead may yet store what it has.
-        again = request.model_copy(update={"run_id": uuid4().hex, "session_id": new_id()})
+        first = request.run_id
+        renewed = {"run_id": uuid4().hex, "session_id": new_id(), "first_run_id": first}
+        again = request.model_copy(update=renewed)
         logger.warning("%s; sent again as %s", reason, again.run_id)
         report = await self._attempt(again, turn_ms)
         return report.model_copy(update={"session_id": again.session_id})

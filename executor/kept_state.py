@@ -132,7 +132,7 @@ class StateKeeper:
         async with self.locks.hold(
             request.tenant,
             request.state,
-            session_id=request.session_id,
             run_id=request.run_id,
+            first_run_id=request.first_run_id,
         ) as lock:
             yield StateOfRun(keeper=self, request=request, name=request.state, lock=lock)

@@ -52,6 +52,8 @@ class RunRequest(BaseModel):
 
     run_id: str
     """Chosen by the API; also the Celery task's id."""
+    first_run_id: str = ""
+    """Of the attempt before this one, if this is the second."""
     session_id: str = Field(pattern=ID_PATTERN)
     """Fresh; everything that the program leaves behind is stored under it."""
     tenant: str

@@ -1,8 +1,8 @@
 """Sees to it that two runs at once do not have the same saved workspace: a lock in Redis.
 
 It lives for a few seconds and is renewed while its run goes on: if the executor dies, it ends
-by itself, about when the API notices the death. The run that is then sent again has the same
-session, and takes the lock over at once.
+by itself, about when the API notices the death. The run that is then sent again says which it
+was before, and takes the lock over at once.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ if owner and string.sub(owner, 1, #ARGV[2]) ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1
 """
-"""Take it if nobody has it, or an earlier attempt of the same run: owners are `session:run`."""
+"""Take it if nobody has it, or an earlier attempt of the same run: owners are `first:run`."""
 
 _RENEW = """
 local owner = redis.call('GET', KEYS[1])
@@ -82,10 +82,13 @@ class StateLock:
         if not await self.eval(_RENEW, self._owner, str(round(LOCK_S * 1000))):
             raise StateFencedError(self._key)
 
-    async def take(self, session: str) -> None:
-        """Reserve it. Raises `StateBusyError` or `StateUnlockableError`."""
+    async def take(self, attempts: str) -> None:
+        """Reserve it, also from an owner that begins with `attempts`.
+
+        Raises `StateBusyError` or `StateUnlockableError`.
+        """
         expiry = str(round(LOCK_S * 1000))
-        if not await self.eval(_TAKE, self._owner, session, expiry):
+        if not await self.eval(_TAKE, self._owner, attempts, expiry):
             raise StateBusyError(self._key)
 
     async def eval(self, script: str, *arguments: str) -> bool:
@@ -128,24 +131,24 @@ class StateLocks:
 
     @asynccontextmanager
     async def hold(
-        self, tenant: str, name: str, *, session_id: str, run_id: str
+        self, tenant: str, name: str, *, run_id: str, first_run_id: str = ""
     ) -> AsyncGenerator[StateLock]:
         """Reserve a workspace until the block ends.
 
         Args:
             tenant: Whose it is.
             name: As `storage.states.state_name` gives it.
-            session_id: The run's. An attempt with the same one takes the lock over.
             run_id: This attempt's.
+            first_run_id: The first one's, if this is another: it takes the lock over.
 
         Raises:
             StateBusyError: Another run has it.
             StateUnlockableError: That cannot be told.
         """
-        session = f"{session_id}:"
-        lock = StateLock(self._redis, f"{KEY_PREFIX}{tenant}:{name}", f"{session}{run_id}")
+        attempts = f"{first_run_id or run_id}:"
+        lock = StateLock(self._redis, f"{KEY_PREFIX}{tenant}:{name}", f"{attempts}{run_id}")
         try:
-            await lock.take(session)
+            await lock.take(attempts)
             renewing = asyncio.create_task(lock.keep_alive())
         except BaseException:
             # Cancelled on its way, it may be ours all the same.

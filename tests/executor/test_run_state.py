@@ -7,7 +7,6 @@ import pytest
 from executor.messages import Failed, FailureKind, Finished, RunReport
 from executor.run import RunTakenError
 from executor.state_locks import KEY_PREFIX, StateLocks
-from storage.ids import new_id
 from tests.api.broker import Valkey, running_valkey
 from tests.executor.workbench import TENANT, Workbench, request, workbench
 
@@ -81,7 +80,7 @@ async def test_one_that_another_run_has_is_busy_and_nothing_is_begun(
 ) -> None:
     locks = StateLocks(valkey.url)
     before = len(bench.engine.made)
-    async with locks.hold(TENANT, STATE, session_id=new_id(), run_id="other"):
+    async with locks.hold(TENANT, STATE, run_id="other"):
         kind = await failure(bench, "echo 1 > a")
     await locks.close()
 

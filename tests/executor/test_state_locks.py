@@ -34,26 +34,26 @@ async def locks(valkey: Valkey) -> AsyncIterator[StateLocks]:
 
 
 async def test_one_run_has_it_until_it_ends(locks: StateLocks) -> None:
-    async with locks.hold("t", NAME, session_id="one", run_id="1"):
+    async with locks.hold("t", NAME, run_id="1"):
         with pytest.raises(StateBusyError):
-            async with locks.hold("t", NAME, session_id="two", run_id="2"):
+            async with locks.hold("t", NAME, run_id="2"):
                 pass
         async with (
-            locks.hold("u", NAME, session_id="two", run_id="2"),
-            locks.hold("t", "b" * 64, session_id="two", run_id="2"),
+            locks.hold("u", NAME, run_id="2"),
+            locks.hold("t", "b" * 64, run_id="2"),
         ):
             pass
-    async with locks.hold("t", NAME, session_id="two", run_id="2"):
+    async with locks.hold("t", NAME, run_id="2"):
         pass
 
 
 async def test_a_run_that_is_sent_again_takes_it_over(locks: StateLocks) -> None:
-    async with locks.hold("t", NAME, session_id="one", run_id="1") as first:
-        async with locks.hold("t", NAME, session_id="one", run_id="2") as second:
+    async with locks.hold("t", NAME, run_id="1") as first:
+        async with locks.hold("t", NAME, run_id="2", first_run_id="1") as second:
             with pytest.raises(StateFencedError):
                 await first.confirm()
             await second.confirm()
-        async with locks.hold("t", NAME, session_id="two", run_id="3") as third:
+        async with locks.hold("t", NAME, run_id="3") as third:
             with pytest.raises(StateFencedError):
                 await first.confirm()
             await third.confirm()
@@ -62,13 +62,13 @@ async def test_a_run_that_is_sent_again_takes_it_over(locks: StateLocks) -> None
 async def test_the_end_of_the_first_does_not_let_go_of_the_second_ones(
     locks: StateLocks,
 ) -> None:
-    async with locks.hold("t", NAME, session_id="one", run_id="1"):
-        second = locks.hold("t", NAME, session_id="one", run_id="2")
+    async with locks.hold("t", NAME, run_id="1"):
+        second = locks.hold("t", NAME, run_id="2", first_run_id="1")
         lock = await second.__aenter__()
 
     await lock.confirm()
     with pytest.raises(StateBusyError):
-        async with locks.hold("t", NAME, session_id="two", run_id="3"):
+        async with locks.hold("t", NAME, run_id="3"):
             pass
     await second.__aexit__(None, None, None)
 
@@ -83,7 +83,7 @@ async def test_it_ends_by_itself_and_not_while_its_run_goes_on(
         def left_ms() -> int:
             return client.pttl(key)
 
-        async with locks.hold("t", NAME, session_id="one", run_id="1"):
+        async with locks.hold("t", NAME, run_id="1"):
             client.pexpire(key, 200)
             await eventually(lambda: left_ms() > 200)
 
@@ -94,12 +94,12 @@ async def test_it_ends_by_itself_and_not_while_its_run_goes_on(
 async def test_one_that_the_store_has_forgotten_is_taken_up_again(
     valkey: Valkey, locks: StateLocks
 ) -> None:
-    async with locks.hold("t", NAME, session_id="one", run_id="1") as lock:
+    async with locks.hold("t", NAME, run_id="1") as lock:
         with valkey.connect() as client:
             client.flushall()
         await lock.confirm()
         with pytest.raises(StateBusyError):
-            async with locks.hold("t", NAME, session_id="two", run_id="2"):
+            async with locks.hold("t", NAME, run_id="2"):
                 pass
 
 
@@ -107,5 +107,5 @@ async def test_without_a_store_none_can_be_had(valkey: Valkey, locks: StateLocks
     valkey.kill()
 
     with pytest.raises(StateUnlockableError):
-        async with locks.hold("t", NAME, session_id="one", run_id="1"):
+        async with locks.hold("t", NAME, run_id="1"):
             pass

@@ -211,6 +211,24 @@ class TestLosingAnExecutor:
 
         assert stdout_of(report) == "ok"
 
+    async def test_the_second_attempt_says_of_which_run_it_is(
+        self, own_servers: Valkey
+    ) -> None:
+        """By that it is given what the first one had reserved (`executor.state_locks`)."""
+        request = make_request("wait for go, say what was first")
+        with running_worker(own_servers, "first") as first:
+            async with connected(own_servers) as dispatcher:
+                running = asyncio.create_task(dispatcher.run(request))
+                await begun(own_servers)
+                first.kill()
+                with running_worker(own_servers, "second"):
+                    await begun(own_servers)
+                    with closing(own_servers.connect()) as client:
+                        client.rpush("go", "now")
+                    report = await running
+
+        assert stdout_of(report) == request.run_id
+
 
 class TestNoExecutor:
     async def test_runs_are_refused_at_once(

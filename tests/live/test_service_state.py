@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BytesIO
+from itertools import count
 from typing import Any
 
 import pytest
@@ -387,7 +388,7 @@ class TestTwoExecutors:
         first = bash(caller, "echo 1 > a.txt", hint)
         stateful.rest()
         with ThreadPoolExecutor(1) as elsewhere, lone_executor(stateful, "another") as another:
-            running = begun_in_the_first(stateful, caller, elsewhere, hint)
+            name, running = begun_in_the_first(stateful, caller, elsewhere, hint)
             killed = stateful.child("executor")
             stateful.kill("executor")
             eventually(lambda: stateful.child("executor") not in {None, killed}, "it is back")
@@ -395,10 +396,10 @@ class TestTwoExecutors:
                 during = running.result()
             eventually(lambda: another.has_run(during["session_id"]), "the other one ran it")
             assert not another.has_run(first["session_id"])
-            after = bash(caller, "cat a.txt b.txt", hint)
+            after = bash(caller, f"cat a.txt {name}", hint)
         assert (during["stdout"], during["runtime_status"]) == ("1\n2\n", "reused")
         assert after["stdout"] == "1\n1\n2\n"
-        assert caller.download(stored_files(during)["b.txt"]) == b"1\n2\n"
+        assert caller.download(stored_files(during)[name]) == b"1\n2\n"
 
 
 @contextmanager
@@ -413,15 +414,19 @@ def held_still(pid: int | None) -> Generator[None, None, None]:
 
 def begun_in_the_first(
     service: RunningService, caller: Caller, elsewhere: ThreadPoolExecutor, hint: str
-) -> Future[Any]:
-    """Have a program run in the service's own executor; return its answer to come."""
-    while True:
-        code = "sleep 4; (cat a.txt; echo 2) | tee b.txt"
+) -> tuple[str, Future[Any]]:
+    """Have a program run in the service's own executor; return the file that it writes, and its
+    answer to come."""
+    for attempt in count():
+        # What the other one has run meanwhile stays in the workspace: a name for each attempt.
+        name = f"b{attempt}.txt"
+        code = f"sleep 4; (cat a.txt; echo 2) | tee {name}"
         running = elsewhere.submit(bash, caller, code, hint)
         # Its own sandboxes are counted alone: one more than wait is one that is used.
         eventually(partial(is_used, service, running), "it runs")
         if not running.done():
-            return running
+            return name, running
+    raise AssertionError
 
 
 def is_used(service: RunningService, running: Future[Any]) -> bool:
