@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from api.caller import Caller
-from api.outcomes import outcome_of, outcome_of_fault
+from api.outcomes import told
 from executor.messages import Failed, Finished, RunReport, RunRequest
 from executor.tool_messages import RoundRequest
 from telemetry.ids import current_request_id
@@ -67,43 +67,23 @@ class AuditLog:
         working: Awaitable[RunReport],
     ) -> RunReport:
         """Wait for a later round of a program that calls tools, and note how it ended."""
-        began_at, report, outcome = time.time(), None, ""
-        try:
-            report = await working
-        except BaseException as fault:
-            outcome = outcome_of_fault(fault)
-            raise
-        else:
-            outcome = outcome_of(report)
-            return report
-        finally:
-            self._round_ended(caller, session_id, request, outcome, report, began_at)
+        began_at = time.time()
+        about: dict[str, Field] = {
+            "event": "round",
+            "tenant_class": caller.tenant_class,
+            "user": caller.user,
+            "user_is_proven": caller.user_is_proven,
+            "run_id": request.held_run_id,
+            "round_id": request.run_id,
+            "session_id": session_id,
+            "results": len(request.results),
+        }
 
-    def _round_ended(  # noqa: PLR0913, PLR0917 - a line's fields
-        self,
-        caller: Caller,
-        session_id: str,
-        request: RoundRequest,
-        outcome: str,
-        report: RunReport | None,
-        began_at: float,
-    ) -> None:
-        self._add(
-            caller.tenant,
-            {
-                "event": "round",
-                "tenant_class": caller.tenant_class,
-                "user": caller.user,
-                "user_is_proven": caller.user_is_proven,
-                "run_id": request.held_run_id,
-                "round_id": request.run_id,
-                "session_id": session_id,
-                "results": len(request.results),
-                "outcome": outcome,
-                **_what_came(report),
-            },
-            began_at,
-        )
+        def ended(outcome: str, report: RunReport | None) -> None:
+            line = {**about, "outcome": outcome, **_what_came(report)}
+            self._add(caller.tenant, line, began_at)
+
+        return await told(working, ended)
 
     def _add(self, tenant: str, fields: dict[str, Field], began_at: float) -> None:
         line: dict[str, Field] = {

@@ -10,13 +10,13 @@ from redis.exceptions import RedisError
 
 from api.own_status import API_KEY_PREFIX, ApiStatus
 from executor.messages import RUN_QUEUES
+from executor.redis_connection import REDIS_SCHEMES
 from executor.signs_of_life import (
     HEARTBEAT_KEY_PREFIX,
     ExecutorStatus,
 )
 
 TIMEOUT_S = 3.0
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 StatusT = TypeVar("StatusT", bound=BaseModel)
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 from api.audit import AuditLog
 from api.dispatch import Dispatcher, Readiness
 from api.metrics import Metrics
-from api.outcomes import outcome_of, outcome_of_fault
+from api.outcomes import told
 from api.programmatic_rounds import Rounds
 from executor.messages import Finished, RunReport, RunRequest, StepTimes
 from executor.tool_messages import RoundRequest
@@ -50,24 +50,20 @@ class ObservedDispatcher(Dispatcher):
             )
 
     async def _run(self, request: RunRequest) -> RunReport:
-        began_at, report, outcome = time.time(), None, ""
-        if self._metrics is not None:
-            self._metrics.run_began()
-        try:
-            report = await self._inner.run(request)
-        except BaseException as fault:
-            outcome = outcome_of_fault(fault)
-            raise
-        else:
-            outcome = outcome_of(report)
-            _show_way(report.steps, began_at)
-            return report
-        finally:
+        began_at = time.time()
+
+        def ended(outcome: str, report: RunReport | None) -> None:
+            if report is not None:
+                _show_way(report.steps, began_at)
             if self._metrics is not None:
                 self._metrics.run_ended(request, outcome, _finished(report))
             if self._audit is not None:
                 self._audit.run_ended(request, outcome, report, began_at=began_at)
             _tell("run ended", outcome, began_at)
+
+        if self._metrics is not None:
+            self._metrics.run_began()
+        return await told(self._inner.run(request), ended)
 
     @override
     async def readiness(self) -> Readiness:
@@ -86,23 +82,19 @@ class ObservedRounds(Rounds):
         self, request: RoundRequest, *, executor: str, held_at: float
     ) -> RunReport:
         ids = {"run_id": request.held_run_id, "round_id": request.run_id}
-        began_at, report, outcome = time.time(), None, ""
+        began_at = time.time()
+
+        def ended(outcome: str, report: RunReport | None) -> None:
+            if self._metrics is not None:
+                self._metrics.round_ended(outcome, _finished(report))
+            _tell("round ended", outcome, began_at)
+
         with bound(**ids), traces.span("queue", kind="producer", attributes=ids):
             update = {"request_id": current_request_id(), "trace": traces.traceparent()}
-            try:
-                report = await self._inner.carry_on(
-                    request.model_copy(update=update), executor=executor, held_at=held_at
-                )
-            except BaseException as fault:
-                outcome = outcome_of_fault(fault)
-                raise
-            else:
-                outcome = outcome_of(report)
-                return report
-            finally:
-                if self._metrics is not None:
-                    self._metrics.round_ended(outcome, _finished(report))
-                _tell("round ended", outcome, began_at)
+            working = self._inner.carry_on(
+                request.model_copy(update=update), executor=executor, held_at=held_at
+            )
+            return await told(working, ended)
 
     @override
     async def end(self, run_id: str) -> None:

@@ -1,6 +1,7 @@
 """How runs end, in a few words: for figures, the log, traces and the audit log."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from api.dispatch import (
     BrokerUnavailableError,
@@ -58,6 +59,26 @@ def outcome_of(report: RunReport) -> str:
 def outcome_of_fault(fault: BaseException) -> str:
     """Name why there is no report."""
     return next((FAULTS[kind] for kind in type(fault).__mro__ if kind in FAULTS), ERROR)
+
+
+async def told(
+    working: Awaitable[RunReport], tell: Callable[[str, RunReport | None], None]
+) -> RunReport:
+    """Wait for a report; say how it ended, and what came of it if there is a report.
+
+    `tell` hears of a fault as well, which is then raised as it is.
+    """
+    report: RunReport | None = None
+    outcome = ""
+    try:
+        report = await working
+        outcome = outcome_of(report)
+        return report  # noqa: TRY300 - what it was before is told below
+    except BaseException as fault:
+        outcome = outcome_of_fault(fault)
+        raise
+    finally:
+        tell(outcome, report)
 
 
 def _ending(result: Finished) -> str:

@@ -12,12 +12,9 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from executor.redis_connection import redis_at
 from executor.tool_messages import HELD_S
 
 EXECUTION_PREFIX = "code-command:execution:"
@@ -87,12 +84,7 @@ class ExecutionStore:
 
     def __init__(self, url: str) -> None:
         """Connect to the Redis at `url` when there is something to ask."""
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-        )
+        self._redis = redis_at(url, timeout_s=TIMEOUT_S)
 
     async def save(self, token: str, execution: Execution) -> None:
         """Keep what is known, from now for `HELD_S`. Raises `StoreUnavailableError`."""

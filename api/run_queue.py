@@ -15,14 +15,11 @@ from uuid import uuid4
 
 import msgspec
 from celery import Celery
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from api.dispatch import BrokerUnavailableError
 from executor.messages import QUEUE_NAME, TASK_NAME, RunRequest, queue_of
+from executor.redis_connection import redis_at
 from executor.round_queue import EXPIRY_S
 from executor.tool_messages import ROUND_TASK_NAME, RoundRequest, round_queue
 
@@ -49,14 +46,9 @@ class RedisRunQueue:
     """The queue of runs, in the Redis or Valkey that is the broker."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=REDIS_TIMEOUT_S,
-            socket_connect_timeout=REDIS_TIMEOUT_S,
-            # Once: a connection may have died while nobody used it. A message that is there
-            # twice for that is run once all the same (`executor.reports`).
-            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-        )
+        # A message that is there twice, since it was sent again, is run once all the same
+        # (`executor.reports`).
+        self._redis = redis_at(url, timeout_s=REDIS_TIMEOUT_S)
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
         self._celery = Celery("api", set_as_current=False)
         self._clock_is_slow_by_s = 0.0

@@ -14,13 +14,10 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from executor.messages import RunReport
+from executor.redis_connection import redis_at
 
 KEY_PREFIX = "celery-task-meta-"
 EXPIRY_S = 600
@@ -46,13 +43,7 @@ class Reports:
         """Write to the Redis at `url`, when there is something to write."""
         self._instance_id = instance_id
         self._clock = clock
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            # Once: a connection may have died while nobody used it.
-            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-        )
+        self._redis = redis_at(url, timeout_s=TIMEOUT_S)
         self.errors = 0
         """How often the store did not answer."""
         self._begun = msgspec.json.encode({"hostname": f"executor@{instance_id}"}).decode()

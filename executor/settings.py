@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from executor.host_memory import total_memory
-from executor.sandbox import StateTerms
+from executor.left_behind import StateTerms
+from executor.redis_connection import REDIS_SCHEMES
 from sandbox.supervisor.languages import LANGUAGES
 from storage.settings import StorageSettings
 from telemetry.logs import LogFormat
@@ -18,7 +19,6 @@ MIB = 1024 * 1024
 
 _LARGE_LANGUAGES = sorted(known.name for known in LANGUAGES.values() if known.compiles_large)
 
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 _WORD = re.compile(r"[\w.+-]{1,64}")
 
@@ -153,7 +153,7 @@ class ExecutorSettings(StorageSettings):
 
     @model_validator(mode="after")
     def _results_have_a_place(self) -> Self:
-        if not self.result_url.startswith(_REDIS_SCHEMES):
+        if not self.result_url.startswith(REDIS_SCHEMES):
             raise ValueError(
                 "RESULT_BACKEND_URL: must be the redis:// URL of a Redis or Valkey server;"
                 " it is needed where BROKER_URL is not one"
@@ -223,4 +223,4 @@ class ExecutorSettings(StorageSettings):
     def clock_url(self) -> str:
         """The Redis whose clock counts: the broker, where it is one, as it is the API's."""
         broker_url = self.broker_url.get_secret_value()
-        return broker_url if broker_url.startswith(_REDIS_SCHEMES) else self.result_url
+        return broker_url if broker_url.startswith(REDIS_SCHEMES) else self.result_url

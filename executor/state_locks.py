@@ -11,12 +11,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from executor.concurrency import end
+from executor.redis_connection import redis_at
 
 KEY_PREFIX = "code-command:state:"
 LOCK_S = 10.0
@@ -121,13 +119,7 @@ class StateLocks:
 
     def __init__(self, url: str) -> None:
         """Keep them in the Redis at `url`; it is connected to when there is a first one."""
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            # Once: a connection may have died while nobody used it.
-            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-        )
+        self._redis = redis_at(url, timeout_s=TIMEOUT_S)
 
     @asynccontextmanager
     async def hold(

@@ -32,6 +32,7 @@ MAY_IMPORT = {
         "executor.signs_of_life",
         "executor.image_version",
         "executor.messages",
+        "executor.redis_connection",
         "executor.round_queue",
         "executor.tool_messages",
         "storage",

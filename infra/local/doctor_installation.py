@@ -18,6 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from api.settings import ApiSettings
+from executor.redis_connection import REDIS_SCHEMES
 from executor.settings import ExecutorSettings
 from infra.local.config import Config
 from infra.local.credentials import random_key
@@ -29,7 +30,6 @@ from storage.errors import StorageError
 from storage.s3 import S3ObjectStore
 
 TIMEOUT_S = 3.0
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 MOST_SECONDS_APART = 5.0
 """As much as an executor finds worth a line in its log (`executor.broker_clock`)."""
