@@ -38,6 +38,8 @@ class AuditLog:
     ) -> None:
         """Note that a run has ended, or its first round; `began_at` is Unix time, seconds."""
         code = request.code.encode(errors="surrogatepass")
+        # Another one, where the run had to be begun again: that is where its files are.
+        session_id = (report and report.session_id) or request.session_id
         self._add(
             request.tenant,
             {
@@ -46,7 +48,7 @@ class AuditLog:
                 "user": request.user,
                 "user_is_proven": request.user_is_proven,
                 "run_id": request.run_id,
-                "session_id": request.session_id,
+                "session_id": session_id,
                 "language": request.language,
                 "code_sha256": sha256(code).hexdigest(),
                 "code_bytes": len(code),

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.audit import AuditLog
 from api.dispatch import DispatchError
-from executor.messages import Failed, FailureKind, Finished, RunRequest
+from executor.messages import Failed, FailureKind, Finished, RunReport, RunRequest
 from storage.records import FileEntry
 from tests.api.service import (
+    DONE,
     KEY,
     OTHER_KEY,
     OTHER_TENANT,
@@ -195,3 +197,16 @@ def test_a_line_that_cannot_be_written_stops_no_run_and_is_counted(
     }
     assert counted["code_command_audit_errors_total"] == 1
     assert any("audit log is lost" in record.message for record in caplog.records)
+
+
+def test_a_run_that_was_begun_again_is_found_by_the_session_of_its_files(
+    service: Service, folder: Path
+) -> None:
+    run(service)
+    request = service.dispatcher.request
+    report = RunReport(run_id="again", session_id="T" * 21, result=DONE)
+
+    AuditLog(folder).run_ended(request, "succeeded", report, began_at=0)
+
+    sessions = [line["session_id"] for line in lines(folder)]
+    assert sessions == [request.session_id, "T" * 21]
