@@ -23,6 +23,7 @@ SANDBOX_STATES = {
     "held": "held_sandboxes",
     "removing": "removing_sandboxes",
 }
+SLOT_STATES = {"running": "running", "capacity": "capacity"}
 COUNTS = {
     "sandboxes_made": "Sandboxes that were made.",
     "sandboxes_failed": "Sandboxes that could not be made.",
@@ -45,8 +46,18 @@ class FleetCollector(Collector):
         """Make the figures (a Prometheus collector)."""
         yield from _of_the_queue(self.readiness)
         yield _engines(self.readiness)
-        yield _sandboxes(self.readiness)
-        yield _slots(self.readiness)
+        yield _by_state(
+            self.readiness,
+            "code_command_sandboxes",
+            "Sandboxes of an executor. `preloaded` are among those that are `ready`.",
+            SANDBOX_STATES,
+        )
+        yield _by_state(
+            self.readiness,
+            "code_command_slots",
+            "Programs that an executor runs, and could run, at once.",
+            SLOT_STATES,
+        )
         yield from _counts(self.readiness)
 
 
@@ -91,27 +102,14 @@ def _engines(readiness: Readiness) -> Metric:
     return family
 
 
-def _sandboxes(readiness: Readiness) -> Metric:
-    family = GaugeMetricFamily(
-        "code_command_sandboxes",
-        "Sandboxes of an executor. `preloaded` are among those that are `ready`.",
-        labels=("executor", "state"),
-    )
-    for state, attribute in SANDBOX_STATES.items():
-        for name, total in _sums(readiness, attribute).items():
-            family.add_metric((name, state), total)
-    return family
-
-
-def _slots(readiness: Readiness) -> Metric:
-    family = GaugeMetricFamily(
-        "code_command_slots",
-        "Programs that an executor runs, and could run, at once.",
-        labels=("executor", "state"),
-    )
-    for state in ("running", "capacity"):
-        for name, total in _sums(readiness, state).items():
-            family.add_metric((name, state), total)
+def _by_state(
+    readiness: Readiness, name: str, meaning: str, attributes: Mapping[str, str]
+) -> Metric:
+    """Show some of what executors say, each attribute as a state."""
+    family = GaugeMetricFamily(name, meaning, labels=("executor", "state"))
+    for state, attribute in attributes.items():
+        for executor, total in _sums(readiness, attribute).items():
+            family.add_metric((executor, state), total)
     return family
 
 

@@ -24,6 +24,7 @@ import json
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
+from io import BufferedReader
 
 from .lean_typing import NamedTuple
 
@@ -106,6 +107,21 @@ def decode_json(frame: Frame) -> dict[str, object]:
     if not isinstance(fields, dict):
         raise FrameError(f"{frame.kind.name} is not a JSON object")
     return fields
+
+
+def exactly(file: BufferedReader, size_bytes: int, *, name: str) -> Iterator[bytes]:
+    """Yield what was announced of a file that may change, in pieces for a `DATA` frame each.
+
+    Raises:
+        OSError: `name` has become shorter, or cannot be read.
+    """
+    left = size_bytes
+    while left:
+        data = file.read(min(CHUNK_BYTES, left))
+        if not data:
+            raise OSError(f"{name!r} shrank while it was read")
+        left -= len(data)
+        yield data
 
 
 class FrameDecoder:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from io import BufferedReader
 
 from .fingerprint import Kept, fingerprint, sha256
-from .frames import CHUNK_BYTES
+from .frames import CHUNK_BYTES, exactly
 from .lean_typing import NamedTuple
 from .saved_entries import END, FILE, FOLDER, LINK, MAX_ENTRIES, VARIABLES, Entry
 
@@ -151,10 +151,4 @@ def _content(entry: Entry, open_file: Open) -> Iterator[bytes]:
     if not entry.size_bytes:
         return
     with open_file(entry.path) as file:
-        left = entry.size_bytes
-        while left:
-            data = file.read(min(CHUNK_BYTES, left))
-            if not data:
-                raise OSError(f"{entry.path!r} shrank while it was read")
-            left -= len(data)
-            yield data
+        yield from exactly(file, entry.size_bytes, name=entry.path)

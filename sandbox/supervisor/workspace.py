@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from io import BufferedReader
 
 from .fingerprint import Content, sha256
-from .frames import CHUNK_BYTES
+from .frames import CHUNK_BYTES, exactly
 from .input_file import InputFile, make_way
 from .job import Limits
 from .lean_typing import TYPE_CHECKING, NamedTuple
@@ -249,13 +249,7 @@ class Workspace:
         if not output.size_bytes:
             return  # It may be a marker.
         with self.open_output(output.name) as file:
-            left = output.size_bytes
-            while left:
-                data = file.read(min(CHUNK_BYTES, left))
-                if not data:
-                    raise OSError(f"{output.name!r} shrank while it was read")
-                left -= len(data)
-                yield data
+            yield from exactly(file, output.size_bytes, name=output.name)
 
     def open_output(self, name: str) -> BufferedReader:
         """Open a collected file; neither links nor pipes are followed or waited for.
