@@ -11,10 +11,7 @@ from redis.exceptions import RedisError
 from api.own_status import API_KEY_PREFIX, ApiStatus
 from executor.messages import RUN_QUEUES
 from executor.redis_connection import REDIS_SCHEMES
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, ExecutorStatus
 
 TIMEOUT_S = 3.0
 

@@ -13,10 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from executor.signs_of_life import (
-    HEARTBEAT_INTERVAL_S,
-    HEARTBEAT_TTL_S,
-)
+from executor.signs_of_life import HEARTBEAT_INTERVAL_S, HEARTBEAT_TTL_S
 from storage.ids import new_id
 
 API_KEY_PREFIX = "code-command:api:"

@@ -11,10 +11,7 @@ import time
 from typing import NamedTuple, TextIO
 
 from api.fleet_status import FleetStatus, FleetUnreachableError, read_fleet
-from executor.signs_of_life import (
-    HEARTBEAT_INTERVAL_S,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_INTERVAL_S, ExecutorStatus
 
 CLEAR = "\x1b[H\x1b[2J"
 

@@ -4,20 +4,18 @@ It cannot share ours: its parser is called `hcl2` as another package's is, and i
 old boto3.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from infra.local.config import CHECKOUT
 from infra.local.errors import LocalError
+from infra.local.tool_folder import folder_for, install, tool_folder
 
 REQUIREMENTS = CHECKOUT / "requirements" / "checkov.txt"
 INSTALL_DEADLINE_S = 600.0
-_TAIL_LINES = 15
 
 
 def ensure_checkov() -> Path:
@@ -28,14 +26,9 @@ def ensure_checkov() -> Path:
     Raises:
         LocalError: pip failed; the end of what it said is in the message.
     """
-    home = Path(sys.prefix) / "checkov"
-    folder = home / hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]
-    home.mkdir(exist_ok=True)
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for old in home.iterdir():
-            if old.is_dir() and old != folder:
-                shutil.rmtree(old)
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    folder = folder_for("checkov", digest)
+    with tool_folder(folder):
         if not (folder / "installed").exists():
             shutil.rmtree(folder, ignore_errors=True)
             _run(sys.executable, "-I", "-m", "venv", str(folder))
@@ -48,22 +41,7 @@ def ensure_checkov() -> Path:
 
 def _run(*command: str) -> None:
     kept = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
-    try:
-        done = subprocess.run(
-            command,
-            env=kept,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=INSTALL_DEADLINE_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as fault:
-        raise LocalError(f"`{' '.join(command[:5])}` took too long") from fault
-    if done.returncode != 0:
-        tail = "\n".join(f"{done.stdout}{done.stderr}".splitlines()[-_TAIL_LINES:])
-        raise LocalError(f"checkov could not be installed:\n{tail}")
+    install("checkov", command, kept, deadline_s=INSTALL_DEADLINE_S)
 
 
 if __name__ == "__main__":

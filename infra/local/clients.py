@@ -4,11 +4,9 @@ They are installed beside our Python packages, with the Node that comes with tho
 needs neither Node nor npm. The machine's own npm settings are used.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ from infra.local.config import CHECKOUT
 from infra.local.errors import LocalError
 from infra.local.image_npm import npm_configuration, npm_settings_files, read_npm_settings
 from infra.local.image_settings import certificates, read_pip_settings
+from infra.local.tool_folder import folder_for, install, tool_folder
 
 SETS = ("legacy", "modern")
 """Folders with a package-lock.json each: the generations need two sets of dependencies."""
@@ -26,7 +25,6 @@ SETS = ("legacy", "modern")
 SOURCES = CHECKOUT / "tests" / "e2e" / "clients"
 
 INSTALL_DEADLINE_S = 900.0
-_TAIL_LINES = 15
 
 _OPTIONS = (
     "--ignore-scripts",  # None is needed, and none shall run here.
@@ -50,7 +48,7 @@ def clients_folder() -> Path:
     digest = hashlib.sha256()
     for name in SETS:
         digest.update((SOURCES / name / "package-lock.json").read_bytes())
-    return Path(sys.prefix) / "clients" / digest.hexdigest()[:16]
+    return folder_for("clients", digest.hexdigest())
 
 
 def ensure_clients() -> Path:
@@ -63,12 +61,7 @@ def ensure_clients() -> Path:
         LocalError: npm failed; the end of what it said is in the message.
     """
     folder = clients_folder()
-    folder.parent.mkdir(exist_ok=True)
-    with (folder.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for old in folder.parent.iterdir():
-            if old.is_dir() and old != folder:
-                shutil.rmtree(old)
+    with tool_folder(folder):
         for name in SETS:
             if not (folder / name / "installed").exists():
                 _install(name, folder / name)
@@ -85,26 +78,15 @@ def _install(name: str, target: Path) -> None:
     files = npm_settings_files(os.environ, Path.home())
     settings.write_text(npm_configuration(read_npm_settings(files, os.environ)))
     try:
-        done = subprocess.run(
-            (NODE, _NPM, "ci", *_OPTIONS),
+        install(
+            "LibreChat's clients, from npm,",
+            (str(NODE), str(_NPM), "ci", *_OPTIONS),
+            _environment(os.environ, settings),
+            deadline_s=INSTALL_DEADLINE_S,
             cwd=target,
-            env=_environment(os.environ, settings),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=INSTALL_DEADLINE_S,
-            check=False,
         )
-    except subprocess.TimeoutExpired as fault:
-        raise LocalError(
-            f"npm did not install the clients within {INSTALL_DEADLINE_S:.0f} s"
-        ) from fault
     finally:
         settings.unlink()  # It may hold a token.
-    if done.returncode != 0:
-        tail = "\n".join(done.stderr.splitlines()[-_TAIL_LINES:])
-        raise LocalError(f"npm could not install the clients of tests/e2e:\n{tail}")
     (target / "installed").touch()
 
 

@@ -27,10 +27,7 @@ from executor.messages import (
     RunRequest,
 )
 from executor.reports import Reports
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, ExecutorStatus
 
 CAPACITY = 8
 BEAT_S = 0.2

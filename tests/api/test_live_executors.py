@@ -9,10 +9,7 @@ from redis.asyncio import Redis
 
 from api.live_executors import LiveExecutors
 from executor.image_version import supervisor_digest
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, ExecutorStatus
 from tests.api.broker import Valkey, running_valkey
 
 pytestmark = pytest.mark.anyio

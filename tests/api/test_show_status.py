@@ -14,11 +14,7 @@ from api.own_status import API_KEY_PREFIX
 from api.show_status import CLEAR, Fleet, show
 from api.turns import QueueLimits
 from executor.messages import QUEUE_NAME
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    ExecutorFigures,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, ExecutorFigures, ExecutorStatus
 from tests.api.broker import Valkey, running_valkey
 from tests.api.service import NOWHERE, executor_status
 from tests.executor.eventually import eventually

@@ -7,11 +7,7 @@ from typing import Protocol
 import redis
 from typing_extensions import override
 
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    HEARTBEAT_TTL_S,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, HEARTBEAT_TTL_S, ExecutorStatus
 from tests.bench.processes import at_work
 from tests.bench.reports import BenchError
 

@@ -9,10 +9,7 @@ from typing import Any
 import httpx
 from redis import Redis
 
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, ExecutorStatus
 from tests.live.running_service import RunningService, eventually
 from tests.live.running_service_altered import broker_url
 from tests.live.running_service_caller import Caller, StoredFile

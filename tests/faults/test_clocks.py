@@ -11,10 +11,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    HEARTBEAT_TTL_S,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, HEARTBEAT_TTL_S
 from tests.faults.outages import FRAGILE_SETTINGS
 from tests.live.running_service import RunningService, eventually
 from tests.live.running_service_altered import broker_url, lone_api, storage_settings

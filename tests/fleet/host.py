@@ -11,10 +11,7 @@ from typing import NamedTuple
 import docker  # noqa: TID251 - an independent look at what executors left
 
 from executor.docker_spec import OWNER_LABEL
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, ExecutorStatus
 from infra.local.config import CHECKOUT
 from tests.api.broker import Valkey
 from tests.faults.faulty_link import FaultyLink

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -235,6 +236,19 @@ class RunningService:
     def caller(self, tenant: str = TENANTS[0]) -> Caller:
         """Return a client of one tenant; to be closed."""
         return Caller(self.address, self.keys[tenant])
+
+    def read_object(self, key: str) -> bytes:
+        """Return what the bucket has under a key."""
+        answer = self.bucket.get_object(self.bucket_name, key)
+        try:
+            return answer.read()
+        finally:
+            answer.close()
+            answer.release_conn()
+
+    def write_object(self, key: str, content: bytes) -> None:
+        """Put something into the bucket behind the service's back."""
+        self.bucket.put_object(self.bucket_name, key, BytesIO(content), len(content))
 
     @property
     def bucket(self) -> Minio:

@@ -14,6 +14,7 @@ from api.dispatch import (
     ExecutorsUnavailableError,
     RunTimedOutError,
 )
+from executor.messages import RunReport, RunRequest
 from executor.reports import CLAIM_PREFIX
 from tests.api.broker import Valkey, Worker, running_valkey, running_worker
 from tests.live.dispatching import (
@@ -198,16 +199,7 @@ class TestLosingAnExecutor:
                         await running
 
     async def test_the_second_attempt_may_well_succeed(self, own_servers: Valkey) -> None:
-        with running_worker(own_servers, "first") as first:
-            async with connected(own_servers) as dispatcher:
-                running = asyncio.create_task(dispatcher.run(make_request("wait for go", "ok")))
-                await begun(own_servers)
-                first.kill()
-                with running_worker(own_servers, "second"):
-                    await begun(own_servers)
-                    with closing(own_servers.connect()) as client:
-                        client.rpush("go", "now")
-                    report = await running
+        report = await run_twice(own_servers, make_request("wait for go", "ok"))
 
         assert stdout_of(report) == "ok"
 
@@ -216,18 +208,24 @@ class TestLosingAnExecutor:
     ) -> None:
         """By that it is given what the first one had reserved (`executor.state_locks`)."""
         request = make_request("wait for go, say what was first")
-        with running_worker(own_servers, "first") as first:
-            async with connected(own_servers) as dispatcher:
-                running = asyncio.create_task(dispatcher.run(request))
-                await begun(own_servers)
-                first.kill()
-                with running_worker(own_servers, "second"):
-                    await begun(own_servers)
-                    with closing(own_servers.connect()) as client:
-                        client.rpush("go", "now")
-                    report = await running
+
+        report = await run_twice(own_servers, request)
 
         assert stdout_of(report) == request.run_id
+
+
+async def run_twice(servers: Valkey, request: RunRequest) -> RunReport:
+    """Have a run lose its first executor, and end in a second one."""
+    with running_worker(servers, "first") as first:
+        async with connected(servers) as dispatcher:
+            running = asyncio.create_task(dispatcher.run(request))
+            await begun(servers)
+            first.kill()
+            with running_worker(servers, "second"):
+                await begun(servers)
+                with closing(servers.connect()) as client:
+                    client.rpush("go", "now")
+                return await running
 
 
 class TestNoExecutor:

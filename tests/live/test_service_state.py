@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from io import BytesIO
 from itertools import count
 from typing import Any
 
@@ -328,7 +327,7 @@ class TestSaving:
         bash(caller, "echo 1 > a.txt", hint)
         (key,) = objects(stateful).keys() - before.keys()
         head = {"saved_at": datetime.now(UTC).isoformat()}
-        put(stateful, key, json.dumps(head).encode() + b"\n" + b"\xff" * 100)
+        stateful.write_object(key, json.dumps(head).encode() + b"\n" + b"\xff" * 100)
 
         answer = bash(caller, "ls; echo 2 > b.txt", hint)
 
@@ -339,24 +338,11 @@ class TestSaving:
 
 def make_older(service: RunningService, key: str, *, hours: float) -> None:
     """Have a saved workspace say that it was saved earlier."""
-    line, _, rest = get(service, key).partition(b"\n")
+    line, _, rest = service.read_object(key).partition(b"\n")
     head = json.loads(line)
     saved_at = datetime.fromisoformat(head["saved_at"]) - timedelta(hours=hours)
     line = json.dumps({**head, "saved_at": saved_at.isoformat()}).encode()
-    put(service, key, line + b"\n" + rest)
-
-
-def get(service: RunningService, key: str) -> bytes:
-    answer = service.bucket.get_object(service.bucket_name, key)
-    try:
-        return answer.read()
-    finally:
-        answer.close()
-        answer.release_conn()
-
-
-def put(service: RunningService, key: str, content: bytes) -> None:
-    service.bucket.put_object(service.bucket_name, key, BytesIO(content), len(content))
+    service.write_object(key, line + b"\n" + rest)
 
 
 class TestBusy:

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -51,7 +50,7 @@ def test_a_pickle_is_loaded_in_its_own_users_sandbox_and_nowhere_else(
     with stateful.caller() as attacker, stateful.caller("second") as victim:
         attacker.run(PLANT.format(marker=str(marker)), runtime_session_hint=hint)
         (key,) = states(stateful)
-        assert b"sprung as" in content(stateful, key)
+        assert b"sprung as" in stateful.read_object(key)
 
         others = [
             victim.run("print(1)", runtime_session_hint=hint),
@@ -100,17 +99,7 @@ def look(caller: Caller, hint: str) -> dict[str, str]:
     return caller.run("ls -A /mnt/data /tmp", lang="bash", runtime_session_hint=hint)
 
 
-def content(service: RunningService, key: str) -> bytes:
-    answer = service.bucket.get_object(service.bucket_name, key)
-    try:
-        return answer.read()
-    finally:
-        answer.close()
-        answer.release_conn()
-
-
 def forge(service: RunningService, key: str, stream: bytes) -> None:
     """Store what a sandbox would have sent that a program has taken over."""
     head = json.dumps({"saved_at": datetime.now(UTC).isoformat()}).encode()
-    forged = head + b"\n" + stream
-    service.bucket.put_object(service.bucket_name, key, BytesIO(forged), len(forged))
+    service.write_object(key, head + b"\n" + stream)

@@ -12,10 +12,7 @@ import redis.exceptions
 from pydantic import ValidationError
 
 from executor.settings import ExecutorSettings
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, ExecutorStatus
 from storage.configuration import load_settings
 
 TIMEOUT_S = 5.0

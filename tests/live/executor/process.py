@@ -24,10 +24,7 @@ from executor.messages import (
     RunReport,
     RunRequest,
 )
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, ExecutorStatus
 from storage.configuration import VARIABLES
 from storage.ids import new_id
 from storage.records import FileEntry

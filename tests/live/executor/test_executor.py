@@ -13,11 +13,7 @@ from executor.messages import (
     QUEUE_NAME,
     FailureKind,
 )
-from executor.signs_of_life import (
-    HEARTBEAT_KEY_PREFIX,
-    HEARTBEAT_TTL_S,
-    ExecutorStatus,
-)
+from executor.signs_of_life import HEARTBEAT_KEY_PREFIX, HEARTBEAT_TTL_S, ExecutorStatus
 from storage.ids import new_id
 from storage.records import FileEntry, SessionRecord
 from storage.s3 import S3ObjectStore
