@@ -7,6 +7,7 @@ what the run's code says.
 import asyncio
 import sys
 import threading
+from collections import defaultdict
 from contextlib import suppress
 from typing import Any
 
@@ -35,7 +36,8 @@ TTL_S = 1
 
 broker_url, url, instance_id = sys.argv[1:]
 client = redis.Redis.from_url(url)
-cancelled = threading.Event()
+cancelled: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+"""By the id of the run: one that has lost its executor is called off everywhere."""
 
 app = Celery("stand-in", broker=broker_url, backend=url)
 app.conf.update(
@@ -68,7 +70,7 @@ def run(request: RunRequest) -> RunReport:
     if request.code == "raise":
         raise RuntimeError("a bug in the executor")
     if request.code == "wait":
-        cancelled.wait()
+        cancelled[request.run_id].wait()
         return RunReport(run_id=request.run_id, result=Failed(kind=FailureKind.CANCELLED))
     if request.code == "wait for go":
         client.blpop(["go"], timeout=30)
@@ -83,7 +85,8 @@ def run(request: RunRequest) -> RunReport:
 @control_command(name=CANCEL_COMMAND, args=[("run_ids", list)])
 def cancel_runs(_state: Any, run_ids: list[str]) -> None:
     client.rpush("cancelled", *run_ids)
-    cancelled.set()
+    for run_id in run_ids:
+        cancelled[run_id].set()
 
 
 def beat() -> None:
