@@ -8,7 +8,6 @@ the one that `DOCKER_HOST` names, as for every docker command.
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +16,7 @@ from executor.image_version import supervisor_digest
 from infra.local.errors import LocalError
 from infra.local.image_base import BASE_RELEASE, ensure_base_image
 from infra.local.image_digest import source_digest
+from infra.local.image_disk import require_disk
 from infra.local.image_docker import (
     DockerCommand,
     ImageError,
@@ -36,11 +36,6 @@ DIGEST_LABEL = "com.code-command.sandbox-digest"
 
 BUILD_DEADLINE_S = 3600.0
 PULL_DEADLINE_S = 1800.0
-
-NEEDED_DISK_BYTES = 15_000_000_000
-"""What a first build takes: 13.4 GB at the peak, with the engine, the virtual environment and
-the base image. The image is 4 GB of that; its stages and their cache are the rest. The small
-image takes 6 GB, with 1.6 GB for itself."""
 
 _OUTPUT = re.compile(r"#\d+ \d+\.\d+ (?P<text>.+)")
 _STEP = re.compile(r"#\d+ \[(?P<stage>[\w-]+ +\d+/\d+)\] (?P<command>.+)")
@@ -100,25 +95,6 @@ def has_registry_host(name: str) -> bool:
     """Whether `name` says where it comes from; docker's own rule for the first part."""
     first, slash, _ = name.partition("/")
     return bool(slash) and ("." in first or ":" in first or first == "localhost")
-
-
-def require_disk(docker: DockerCommand) -> None:
-    """Check that a build fits, where the engine's disk is one of this machine.
-
-    Raises:
-        ImageError: It does not.
-    """
-    folder = Path(ask(docker, "info", "--format", "{{.DockerRootDir}}") or "/")
-    if not folder.is_dir():
-        return  # An engine on another machine: it will say so itself.
-    free_bytes = shutil.disk_usage(folder).free
-    if free_bytes < NEEDED_DISK_BYTES:
-        raise ImageError(
-            f"building the sandbox image takes about {NEEDED_DISK_BYTES / 1e9:.0f} GB below "
-            f"{folder}, where {free_bytes / 1e9:.1f} GB are free. Make room "
-            "(docker builder prune, docker image prune), or set SANDBOX_IMAGE to an image "
-            "of a registry"
-        )
 
 
 def describe(line: str) -> str | None:

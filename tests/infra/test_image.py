@@ -9,9 +9,9 @@ import pytest
 
 from executor.image_version import LABEL, supervisor_digest
 from infra.local import image
-from infra.local.image import describe, ensure_sandbox_image, has_registry_host, require_disk
+from infra.local.image import describe, ensure_sandbox_image, has_registry_host
 from infra.local.image_digest import source_digest
-from infra.local.image_docker import DockerCommand, ImageError, ask, find_docker
+from infra.local.image_docker import ImageError, ask, find_docker
 
 DOCKERFILE = """\
 ARG BASE_IMAGE=debian:trixie-slim
@@ -120,28 +120,6 @@ def test_progress_shows_steps_and_packages_and_no_addresses(
     line: str, told: str | None
 ) -> None:
     assert describe(line) == told
-
-
-def _fake_engine(folder: Path, data_root: Path) -> DockerCommand:
-    program = folder / "docker"
-    program.write_text(f"#!/bin/sh\necho {data_root}\n")
-    program.chmod(0o755)
-    return DockerCommand(str(program))
-
-
-def test_a_full_disk_is_named_before_the_build(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(image, "NEEDED_DISK_BYTES", 10**18)
-    with pytest.raises(ImageError, match=r"1000000000 GB below .* GB are free.*docker builder"):
-        require_disk(_fake_engine(tmp_path, tmp_path))
-
-
-def test_the_disk_of_an_engine_elsewhere_is_not_judged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(image, "NEEDED_DISK_BYTES", 10**18)
-    require_disk(_fake_engine(tmp_path, tmp_path / "on-another-machine"))
 
 
 @pytest.fixture
