@@ -9,6 +9,7 @@ from tests.bench import (
     case_cold,
     case_csv,
     case_fair,
+    case_hosts,
     case_load,
     case_memory,
     case_programmatic,
@@ -30,6 +31,7 @@ CASES: tuple[Case, ...] = (
     *case_waiting.CASES,  # Last of this service: what the crowd leaves behind disturbs nobody.
     *case_cold.CASES,
     *case_burst.CASES,
+    *case_hosts.CASES,
 )
 
 

@@ -116,7 +116,8 @@ def test_nor_does_it_from_bash(attacker: Caller) -> None:
         done 2>/dev/null
         ls /sys/class/net
         """
-    assert attack(attacker, code, lang="bash")["stdout"] == "lo\n"
+    # gVisor shows no interface there, not even the one it has.
+    assert attack(attacker, code, lang="bash")["stdout"] in {"lo\n", ""}
 
 
 @pytest.mark.case(17)
