@@ -62,9 +62,9 @@ def test_a_fork_bomb_is_contained(target: RunningService, attacker: Caller) -> N
 
 
 @pytest.mark.case(2)
-def test_a_daemon_dies_with_its_run(attacker: Caller) -> None:
+def test_a_daemon_dies_with_its_run(target: RunningService, attacker: Caller) -> None:
     """Forked twice, in a session of its own, deaf; or never the same process for a moment."""
-    seen: set[int] = set()
+    seen: set[str] = set()
     daemon = """
 import os, signal, sys, time
 for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
@@ -94,13 +94,13 @@ print("over")
     answers = attack_at_once(
         attacker,
         *(Attack(begin, more={"args": [kind]}) for kind in ("waiting", "restless")),
-        meanwhile=lambda: seen.update(processes_with(mark)),
+        meanwhile=lambda: seen.update(processes_with(mark, target)),
     )
 
     assert seen
     for answer in answers:
         assert (answer["stdout"], answer["code"], answer["status"]) == ("over\n", 0, None)
-    eventually(lambda: not processes_with(mark), "the daemons are dead")
+    eventually(lambda: not processes_with(mark, target), "the daemons are dead")
 
 
 @pytest.mark.case(3)
