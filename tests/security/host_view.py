@@ -56,19 +56,28 @@ def usages(target: RunningService) -> Iterator[tuple[str, Usage]]:
                 yield container, Usage(time.monotonic(), cpu_s, processes)
 
 
-def processes_with(mark: str, target: RunningService) -> set[str]:
-    """Return every process, also in sandboxes, that was started with `mark`.
+def processes_with(mark: str) -> set[str]:
+    """Return every process of the host, also in sandboxes, that was started with `mark`.
 
-    gVisor's programs are none of the host's processes: there each sandbox is asked.
+    gVisor's programs are none of the host's processes.
     """
-    if RUNTIME == "runsc":
-        return _inside_with(mark.encode(), target)
     found: set[str] = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if mark.encode() in (folder / "cmdline").read_bytes():
                 found.add(folder.name)
     return found
+
+
+def programs_with(mark: str, target: RunningService) -> set[str]:
+    """Return every process of the service's sandboxes that was started with `mark`.
+
+    Those of gVisor have to be asked for it, which takes a second, and which may hang while one
+    of them does nothing but make processes.
+    """
+    if RUNTIME == "runsc":
+        return _inside_with(mark.encode(), target)
+    return processes_with(mark)
 
 
 def _inside_with(mark: bytes, target: RunningService) -> set[str]:

@@ -10,7 +10,7 @@ import pytest
 from tests.live.running_service import RunningService, eventually
 from tests.live.running_service_caller import Caller, stored_files
 from tests.security.conftest import RUNTIME
-from tests.security.host_view import processes_with
+from tests.security.host_view import programs_with
 
 pytestmark = [pytest.mark.docker, pytest.mark.case(56)]
 
@@ -25,7 +25,7 @@ def program(target: RunningService) -> tuple[str, Callable[[], int]]:
     duration = f"{600 + secrets.randbelow(10**9) / 10**9:.9f}"
 
     def alive() -> int:
-        return len(processes_with(f"sleep\0{duration}\0", target))
+        return len(programs_with(f"sleep\0{duration}\0", target))
 
     return f"echo left > left.txt; sleep {duration}", alive
 
