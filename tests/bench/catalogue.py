@@ -29,9 +29,9 @@ CASES: tuple[Case, ...] = (
     *case_scale.CASES,
     *case_fair.CASES,
     *case_waiting.CASES,  # Last of this service: what the crowd leaves behind disturbs nobody.
+    *case_hosts.CASES,  # Needs no service but its own two hosts.
     *case_cold.CASES,
     *case_burst.CASES,
-    *case_hosts.CASES,
 )
 
 
