@@ -23,8 +23,20 @@ from tests.live.running_service import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
-BACK_S = 20
+NOTICED_S = 30
+"""By then a host has given up its connections to a broker of which it hears nothing."""
+BACK_S = 30
 """A host takes runs again so soon after its wires are whole."""
+
+
+def has_noticed(host: Host, since: int) -> bool:
+    """Whether its log, from that character on, tells that the broker is gone.
+
+    One that has not would be as long again in coming back as it was cut off: TCP sends again
+    at ever longer intervals.
+    """
+    told = host.log[since:]
+    return "dropping stale connection" in told or "Connection to broker lost" in told
 
 
 def takes_runs_again(fleet: Fleet, host: Host, clients: ThreadPoolExecutor) -> None:
@@ -66,10 +78,16 @@ class TestWhileAProgramRuns:
         answer, host = begin(fleet, clients)
         pid, namespace = host.pid, host.links.namespace
         wires = [namespace.to_broker] if lost == "broker" else []
+        told = len(host.log)
         with namespace.cut_off(*wires), measured(f"a host that lost {lost}"):
             assert answer.result(ANSWERED_S).status_code == 200, answer.result().text
             assert ran_on(fleet, answer.result()) is fleet.other(host)
             fleet.await_executors(1)
+            eventually(
+                lambda: has_noticed(host, told),
+                "it notices",
+                timeout_s=NOTICED_S,
+            )
 
         takes_runs_again(fleet, host, clients)
         fleet.rest()
@@ -105,9 +123,7 @@ class TestWhileIdle:
 
 
 class TestFromTheObjectStoreAlone:
-    def test_every_run_is_told_in_time(
-        self, fleet: Fleet, clients: ThreadPoolExecutor
-    ) -> None:
+    def test_every_run_is_told_in_time(self, fleet: Fleet, clients: ThreadPoolExecutor) -> None:
         namespace = fleet.hosts[0].links.namespace
         with namespace.cut_off(namespace.to_storage):
             all_are_told_while_one_host_lacks_storage(fleet, clients)
