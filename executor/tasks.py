@@ -79,8 +79,8 @@ def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
         # A network that loses packets closes no connection. Without these limits Celery's loop
-        # waits for an answer until TCP itself sends again, at ever longer intervals: a host that
-        # was cut off for 60 s took runs again 54 s after that, and is up to two minutes late.
+        # waits for an answer until TCP sends again, at ever longer intervals: a host that was
+        # cut off for 60 s took runs again 54 s after that, and may be two minutes late.
         "socket_connect_timeout": BROKER_SILENCE_S,
         "socket_timeout": BROKER_SILENCE_S,
         "health_check_interval": BROKER_SILENCE_S,
