@@ -18,7 +18,7 @@ from infra.local.console import Console
 from infra.local.engine_setup import ensure_engine
 from infra.local.errors import LocalError
 from infra.local.image import ensure_base_image, ensure_sandbox_image
-from infra.local.lanes import run_lanes, run_patiently
+from infra.local.lanes import Lanes, run_patiently
 from infra.local.supervisor import Supervisor
 
 Check = tuple[str, tuple[str, ...]]
@@ -101,12 +101,18 @@ def run_tests(
     with Supervisor(Console(quiet=True)) as supervisor:
         supervisor.at_stop(lambda: shutil.rmtree(work_dir, ignore_errors=True))
         environment = _test_environment(work_dir)
+        lanes: Lanes | None = None
         if with_docker:
-            _set_up_sandboxes(supervisor, console, work_dir)
+            _set_up_engine(supervisor, console, work_dir)
+            if not arguments:
+                lanes = Lanes(console, work_dir / "lanes", environment)
+                supervisor.at_stop(lanes.end)
+                lanes.begin()  # Beside building the image, which takes minutes.
+            _set_up_image(console)
         if clients is not None:
             _await_clients(clients, console)
-        if with_docker and not arguments:
-            code = _run_everything(console, environment, work_dir)
+        if lanes is not None:
+            code = _run_everything(console, environment, lanes)
         else:
             selection = () if with_docker else ("-m", "not docker")
             command = (sys.executable, "-P", "-m", "pytest", *selection, *arguments)
@@ -116,11 +122,11 @@ def run_tests(
     return code or lint_code
 
 
-def _run_everything(console: Console, environment: dict[str, str], work_dir: Path) -> int:
+def _run_everything(console: Console, environment: dict[str, str], lanes: Lanes) -> int:
     report_audit(console)
     gvisor_code = _test_with_gvisor(console, environment)
     report_briefly(console)
-    return run_lanes(console, work_dir / "lanes", environment) or gvisor_code
+    return lanes.run() or gvisor_code
 
 
 def _test_with_gvisor(console: Console, environment: dict[str, str]) -> int:
@@ -178,16 +184,20 @@ def _await_clients(installation: "subprocess.Popen[str]", console: Console) -> N
     console.done("LibreChat's clients are there")
 
 
-def _set_up_sandboxes(supervisor: Supervisor, console: Console, work_dir: Path) -> None:
+def _set_up_engine(supervisor: Supervisor, console: Console, work_dir: Path) -> None:
+    """Have an engine, and the other programs that tests call."""
     ensure_engine(supervisor, console, work_dir / "dockerd.log")
-    ensure_base_image(console.say)
-    image = os.environ.get("SANDBOX_IMAGE") or DEFAULT_SANDBOX_IMAGE
-    ensure_sandbox_image(image, console.say)
-    console.done(f"sandbox image {image} is there")
     programs = _TEST_PROGRAMS.items()
     missing = [package for program, package in programs if shutil.which(program) is None]
     if missing and apt.can_install():
         apt.install(missing, console)
+
+
+def _set_up_image(console: Console) -> None:
+    ensure_base_image(console.say)
+    image = os.environ.get("SANDBOX_IMAGE") or DEFAULT_SANDBOX_IMAGE
+    ensure_sandbox_image(image, console.say)
+    console.done(f"sandbox image {image} is there")
 
 
 def _test_environment(work_dir: Path) -> dict[str, str]:

@@ -134,61 +134,80 @@ def outcomes(summary: str) -> Counter[str]:
     )
 
 
-def run_lanes(
-    console: Console,
-    folder: Path,
-    environment: Mapping[str, str],
-    checkout: Path = CHECKOUT,
-) -> int:
-    """Run all lanes, then what failed once more. A line for the whole is printed last.
+class Lanes:
+    """All lanes of one run. The first may begin while what the others need is set up.
 
     Args:
         console: Where progress and, lane by lane, pytest's output are shown.
         folder: For logs, caches and work; made here.
         environment: Pytest's, but for `CODE_WORK_DIR`, of which each lane has its own.
         checkout: Whose tests.
-
-    Returns:
-        0 if every test passed, at the second attempt at last; else pytest's code.
     """
-    began_at = time.monotonic()
-    running = [
-        _Running(lane, folder / str(n), environment, checkout) for n, lane in enumerate(LANES)
-    ]
-    _await_all(running, console)
-    for lane in running:
-        console.say(f"tests, {lane.lane.name}:")
-        console.plain(lane.output)
-    codes = [_final_code(lane, console) for lane in running]
-    total = sum((lane.counts for lane in running), Counter[str]())
-    shown = ", ".join(f"{count} {name}" for name, count in sorted(total.items()))
-    minutes, seconds = divmod(round(time.monotonic() - began_at), 60)
-    code = next((code for code in codes if code != 0), 0)
-    if code == 0 and total["failed"] + total["error"] > 0:
-        shown += "; what failed has passed alone"
-    console.plain(f"==== {len(running)} lanes: {shown} in {minutes}:{seconds:02} ====")
-    return code
 
+    def __init__(
+        self,
+        console: Console,
+        folder: Path,
+        environment: Mapping[str, str],
+        checkout: Path = CHECKOUT,
+    ) -> None:
+        self._console = console
+        self._lanes = [
+            _Running(lane, folder / str(n), environment, checkout)
+            for n, lane in enumerate(LANES)
+        ]
 
-def _await_all(running: Sequence[_Running], console: Console) -> None:
-    try:
+    def begin(self) -> None:
+        """Start the lane that needs no Docker."""
+        self._lanes[0].start()
+
+    @property
+    def running(self) -> list[str]:
+        """The names of the lanes that run now."""
+        return [lane.lane.name for lane in self._lanes if lane.is_running]
+
+    def run(self) -> int:
+        """Run all lanes, then what failed once more. A line for the whole is printed last.
+
+        Returns:
+            0 if every test passed, at the second attempt at last; else pytest's code.
+        """
+        console = self._console
+        began_at = time.monotonic()
+        self._await_all()
+        for lane in self._lanes:
+            console.say(f"tests, {lane.lane.name}:")
+            console.plain(lane.output)
+        codes = [_final_code(lane, console) for lane in self._lanes]
+        total = sum((lane.counts for lane in self._lanes), Counter[str]())
+        shown = ", ".join(f"{count} {name}" for name, count in sorted(total.items()))
+        minutes, seconds = divmod(round(time.monotonic() - began_at), 60)
+        code = next((code for code in codes if code != 0), 0)
+        if code == 0 and total["failed"] + total["error"] > 0:
+            shown += "; what failed has passed alone"
+        console.plain(f"==== {len(self._lanes)} lanes: {shown} in {minutes}:{seconds:02} ====")
+        return code
+
+    def _await_all(self) -> None:
         while True:
-            at_once = sum(lane.is_running for lane in running)
-            waiting = [lane for lane in running if lane.process is None]
+            at_once = len(self.running)
+            waiting = [lane for lane in self._lanes if lane.process is None]
             if not waiting and at_once == 0:
                 return
             for lane in waiting[: MOST_AT_ONCE - at_once]:
                 lane.start()
-            console.status(
-                "tests: " + ", ".join(f"{lane.lane.name} {lane.progress}" for lane in running)
-            )
+            progress = ", ".join(f"{lane.lane.name} {lane.progress}" for lane in self._lanes)
+            self._console.status(f"tests: {progress}")
             time.sleep(_LOOK_INTERVAL_S)
-    except KeyboardInterrupt:
-        # The terminal has told each pytest as well; who told us alone, told only us.
-        for lane in running:
+
+    def end(self) -> None:
+        """End those that run, patiently: each takes down what its fixtures have started.
+
+        A terminal has told each pytest of a Ctrl-C as well; who told us alone, told only us.
+        """
+        for lane in self._lanes:
             if lane.process is not None:
                 end_patiently(lane.process)
-        raise
 
 
 def _final_code(lane: _Running, console: Console) -> int:

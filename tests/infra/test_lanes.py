@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import lanes as lanes_module
 from infra.local.console import Console
-from infra.local.lanes import LANES, outcomes, run_lanes
+from infra.local.lanes import LANES, Lanes, outcomes
+from tests.live.running_service import eventually
 
 FOLDERS = tuple(
     f"tests/{name}"
@@ -64,8 +66,12 @@ def checkout(tmp_path: Path, seen: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return root
 
 
+def lanes_of(checkout: Path) -> Lanes:
+    return Lanes(Console(), checkout.parent / "lanes", dict(os.environ), checkout)
+
+
 def run(checkout: Path) -> int:
-    return run_lanes(Console(), checkout.parent / "lanes", dict(os.environ), checkout)
+    return lanes_of(checkout).run()
 
 
 def last_line(capfd: pytest.CaptureFixture[str]) -> str:
@@ -80,6 +86,39 @@ def test_each_test_is_in_one_lane(
     expected = [f"{kind} {folder}" for kind in ("docker", "plain") for folder in FOLDERS]
     assert sorted(seen.read_text().splitlines()) == sorted(expected)
     assert f"{len(LANES)} lanes: 14 passed in" in last_line(capfd)
+
+
+def test_a_lane_that_has_begun_before_is_run_once(
+    checkout: Path, seen: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lanes = lanes_of(checkout)
+    lanes.begin()
+    begun = [f"plain {folder}" for folder in FOLDERS]
+    eventually(lambda: len(seen.read_text().splitlines()) == len(begun), "the first lane runs")
+    assert sorted(seen.read_text().splitlines()) == sorted(begun)
+
+    assert lanes.run() == 0
+
+    assert len(seen.read_text().splitlines()) == 2 * len(FOLDERS)
+    assert f"{len(LANES)} lanes: 14 passed in" in last_line(capfd)
+
+
+def test_what_was_begun_can_be_ended(
+    checkout: Path, seen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes_module, "PATIENCE_S", (0.1, 60.0))
+    (checkout / "tests/api/test_long.py").write_text(
+        NOTE.format(seen=str(seen))
+        + "import time\ndef test_a():\n    note('long')\n    time.sleep(600)\n"
+    )
+    lanes = lanes_of(checkout)
+    lanes.begin()
+    eventually(lambda: "long" in seen.read_text(), "it runs")
+    assert lanes.running == ["without Docker"]
+
+    lanes.end()
+
+    assert lanes.running == []
 
 
 def test_what_fails_beside_others_and_passes_alone_is_told(

@@ -8,10 +8,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docker.errors import NotFound  # noqa: TID251 - an independent view of the engine
+from docker.errors import APIError, NotFound  # noqa: TID251 - an independent view of the engine
 
 from infra.local.engine import connect
 from tests.live.running_service import RunningService
+from tests.security.conftest import RUNTIME
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -55,14 +56,52 @@ def usages(target: RunningService) -> Iterator[tuple[str, Usage]]:
                 yield container, Usage(time.monotonic(), cpu_s, processes)
 
 
-def processes_with(mark: str) -> set[int]:
-    """Return every process, also in sandboxes, that was started with `mark`."""
-    found: set[int] = set()
+def processes_with(mark: str) -> set[str]:
+    """Return every process of the host, also in sandboxes, that was started with `mark`.
+
+    gVisor's programs are none of the host's processes.
+    """
+    found: set[str] = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if mark.encode() in (folder / "cmdline").read_bytes():
-                found.add(int(folder.name))
+                found.add(folder.name)
     return found
+
+
+def programs_with(mark: str, target: RunningService) -> set[str]:
+    """Return every process of the service's sandboxes that was started with `mark`.
+
+    Those of gVisor have to be asked for it, which takes a second, and which may hang while one
+    of them does nothing but make processes.
+    """
+    if RUNTIME == "runsc":
+        return _inside_with(mark.encode(), target)
+    return processes_with(mark)
+
+
+def _inside_with(mark: bytes, target: RunningService) -> set[str]:
+    look = "for each in /proc/[0-9]*/cmdline; do echo; echo $each; cat $each; done"
+    found: set[str] = set()
+    with closing(connect()) as engine:
+        for container in target.containers():
+            # One that ends meanwhile has no processes, or an engine's error in their place.
+            with suppress(APIError):
+                order = engine.api.exec_create(container, ["bash", "-c", look], stderr=False)
+                told = engine.api.exec_start(order["Id"])
+                found |= {
+                    f"{container}:{line.decode()}"
+                    for line, commands in _pairs(told)
+                    if mark in commands and look.encode() not in commands
+                }
+    return found
+
+
+def _pairs(told: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the path and the content of what `_inside_with` had printed."""
+    for block in told.split(b"\n/proc/"):
+        path, _, content = block.partition(b"\n")
+        yield path, content
 
 
 class PeakMemory:

@@ -33,7 +33,7 @@ def test_filling_the_disk_fills_the_workspace_and_no_disk(
     everywhere = (
         "for folder in / /var/tmp /dev /dev/shm /dev/mqueue /mnt /mnt/shared /run /tmp; do\n"
         "    head -c 1G /dev/zero > $folder/fill\ndone 2>/dev/null\n"
-        "head -c 1G /dev/zero > fill; sleep 0.5; stat -c %s fill"
+        "head -c 1G /dev/zero > fill; sleep 0.5; wc -c < fill"
     )
     in_pieces = """
 import errno, os

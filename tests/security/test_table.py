@@ -1,6 +1,11 @@
 import pytest
 
-from tests.security.catalogue import CASES, NOT_APPLICABLE
+from tests.security.catalogue import (
+    CASES,
+    DIFFERS_ON_GVISOR,
+    NOT_APPLICABLE,
+    NOT_TRIED_ON_GVISOR,
+)
 from tests.security.results import Results, read_results
 from tests.security.table import DOCUMENT, table, untried, with_table
 
@@ -20,10 +25,22 @@ def test_every_applicable_case_was_seen_to_pass() -> None:
     assert "failed" not in table(results)
 
 
-def test_a_case_that_failed_anywhere_is_told() -> None:
-    seen: Results = {"runc": {"1": [{"test": "test_a", "path": "tests/a.py", "passed": False}]}}
+def test_what_gvisor_does_otherwise_is_explained_and_nothing_else() -> None:
+    results = read_results()
+    differs = {
+        int(number)
+        for number, tests in results["runsc"].items()
+        if not all(test["passed"] for test in tests)
+    }
 
-    row = table(seen).splitlines()[2]
+    assert differs == DIFFERS_ON_GVISOR.keys()
+    assert set(untried(results, "runsc")) == NOT_TRIED_ON_GVISOR.keys()
+
+
+def test_a_case_that_failed_anywhere_is_told() -> None:
+    seen: Results = {"runc": {"3": [{"test": "test_a", "path": "tests/a.py", "passed": False}]}}
+
+    row = table(seen).splitlines()[4]
 
     assert "[`test_a`](tests/a.py)" in row
     assert row.endswith("| **failed**: test_a | not tried |")
