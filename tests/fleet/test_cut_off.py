@@ -24,8 +24,8 @@ from tests.live.running_service import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
-NOTICED_S = 30
-"""By then a host has given up its connections to a broker of which it hears nothing."""
+NOTICED_S = 10
+"""After its run is answered elsewhere, a host gives up a broker of which it hears nothing."""
 BACK_S = 30
 """A host takes runs again so soon after its wires are whole."""
 
