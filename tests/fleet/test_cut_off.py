@@ -129,6 +129,19 @@ class TestFromTheObjectStoreAlone:
         with namespace.cut_off(namespace.to_storage):
             all_are_told_while_one_host_lacks_storage(fleet, clients)
 
+    def test_a_program_that_runs_is_answered_with_what_is_lost(
+        self, fleet: Fleet, clients: ThreadPoolExecutor
+    ) -> None:
+        answer, host = begin(fleet, clients)
+        namespace = host.links.namespace
+        with namespace.cut_off(namespace.to_storage), measured("a file that is lost"):
+            told = answer.result(ANSWERED_S).json()
+
+        assert ran_on(fleet, answer.result()) is host
+        assert (told["files"], told["artifact_delivery"]["status"]) == ([], "failed")
+        assert "lost, because storage failed" in told["stderr"]
+        assert told["stdout"]
+
 
 class TestWhileAProgramWaitsForATool:
     def test_it_is_not_begun_again_and_its_client_is_told(self, fleet: Fleet) -> None:
