@@ -19,6 +19,9 @@ QUEUE_ALLOWANCE_S = 300
 earlier would start a second time while the first run is healthy (measured on Redis: a timeout
 of 4 s and a task of 12 s gave three starts)."""
 
+BROKER_SILENCE_S = 5
+"""A Redis that is silent for longer, though it was asked, is connected to anew."""
+
 app = Celery("code-command-executor")
 
 
@@ -75,6 +78,12 @@ def _transport_options(settings: ExecutorSettings) -> dict[str, Any]:
         # By default lost messages are looked for every 10 x 10 s.
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
+        # A network that loses packets closes no connection. Without these limits Celery's loop
+        # waits for an answer until TCP sends again, at ever longer intervals: a host that was
+        # cut off for 60 s took runs again 54 s after that, and may be two minutes late.
+        "socket_connect_timeout": BROKER_SILENCE_S,
+        "socket_timeout": BROKER_SILENCE_S,
+        "health_check_interval": BROKER_SILENCE_S,
     }
 
 

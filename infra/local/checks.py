@@ -51,11 +51,12 @@ _TEST_PROGRAMS = {
     "curl": "curl",
     "docker-compose": "docker-compose",
     "faketime": "faketime",
+    "ip": "iproute2",
     "rabbitmq-server": "rabbitmq-server",
     "systemd-analyze": "systemd",
 }
-"""What tests call: of the README, of infra/compose.yaml, of wrong clocks, of brokers and of
-infra/systemd; and the package of Debian that has it."""
+"""What tests call: of the README, of infra/compose.yaml, of wrong clocks, of hosts that are cut
+off, of brokers and of infra/systemd; and the package of Debian that has it."""
 
 
 def check(console: Console, checks: Sequence[Check] = CHECKS) -> int:

@@ -62,8 +62,10 @@ Fault = Slow | Cut | Refusal
 class FaultyLink:
     """A context manager: the address is there until it is left."""
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, server_port: int, address: str = "127.0.0.1") -> None:
+        """Listen at an address of this machine, for a server on loopback."""
         self._server_port = server_port
+        self.address = address
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty link")
         self._fault: Fault | None = None
@@ -115,7 +117,7 @@ class FaultyLink:
         asyncio.run_coroutine_threadsafe(change(), self._loop).result()
 
     async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=PIECE_BYTES)
+        return await asyncio.start_server(self._serve, self.address, 0, limit=PIECE_BYTES)
 
     async def _end(self) -> None:
         self._server.close()

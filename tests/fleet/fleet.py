@@ -19,6 +19,7 @@ from tests.api.broker import Valkey, running_valkey
 from tests.faults.faulty_link import FaultyLink
 from tests.faults.own_engine import own_engine
 from tests.fleet.host import Host, Links
+from tests.fleet.namespace import Namespace
 from tests.live.executor.process import storage_environment
 from tests.live.running_service import eventually, free_port
 from tests.live.running_service_caller import Caller
@@ -145,11 +146,7 @@ def running_fleet(folder: Path) -> Generator[Fleet, None, None]:
                 name,
                 folder,
                 engine=stack.enter_context(own_engine()),
-                links=Links(
-                    valkey,
-                    stack.enter_context(FaultyLink(valkey.port)),
-                    stack.enter_context(FaultyLink(store.port)),
-                ),
+                links=_links(stack, valkey, store),
                 settings=settings,
             )
             hosts.append(host)
@@ -161,6 +158,16 @@ def running_fleet(folder: Path) -> Generator[Fleet, None, None]:
             valkey=valkey,
             store=store,
         )
+
+
+def _links(stack: ExitStack, valkey: Valkey, store: S3Server) -> Links:
+    namespace = stack.enter_context(Namespace())
+    return Links(
+        valkey,
+        namespace,
+        stack.enter_context(FaultyLink(valkey.port, namespace.to_broker.address)),
+        stack.enter_context(FaultyLink(store.port, namespace.to_storage.address)),
+    )
 
 
 @contextmanager

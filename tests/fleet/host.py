@@ -1,4 +1,4 @@
-"""One host of a fleet: a container engine, an executor, and the links that it hangs on."""
+"""One host of a fleet: a container engine, an executor, and the network that it hangs on."""
 
 import os
 import signal
@@ -16,6 +16,7 @@ from infra.local.config import CHECKOUT
 from tests.api.broker import Valkey
 from tests.faults.faulty_link import FaultyLink
 from tests.faults.own_engine import OwnEngine
+from tests.fleet.namespace import Namespace
 from tests.live.running_service import eventually
 
 STOP_TIMEOUT_S = 30
@@ -26,6 +27,8 @@ class Links(NamedTuple):
 
     valkey: Valkey
     """Reached another way, to see what the executor says of itself."""
+    namespace: Namespace
+    """Where the executor is: it reaches these links over wires that can be cut."""
     to_broker: FaultyLink
     to_storage: FaultyLink
 
@@ -50,8 +53,10 @@ class Host:
             **settings,
             "CODE_EXECUTOR_ID": name,
             "DOCKER_HOST": engine.address,
-            "BROKER_URL": f"redis://127.0.0.1:{links.to_broker.port}/0",
-            "S3_ENDPOINT_URL": f"http://127.0.0.1:{links.to_storage.port}",
+            "BROKER_URL": f"redis://{links.to_broker.address}:{links.to_broker.port}/0",
+            "S3_ENDPOINT_URL": f"http://{links.to_storage.address}:{links.to_storage.port}",
+            "NO_PROXY": "*",  # A developer's own is out of reach from inside.
+            "no_proxy": "*",
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,7 +66,7 @@ class Host:
             return
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                (CHECKOUT / "code-command", "executor"),
+                (*self.links.namespace.enter, CHECKOUT / "code-command", "executor"),
                 env={**os.environ, **self._settings},
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,

@@ -3,50 +3,28 @@
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from tests.faults.faulty_link import Cut
-from tests.faults.outages import measured, outage
+from tests.faults.outages import measured
 from tests.fleet.fleet import ANSWERED_S, SLOTS, Fleet
-from tests.fleet.host import Host
+from tests.fleet.runs import (
+    LASTING,
+    all_are_told_while_one_host_lacks_storage,
+    ask,
+    begin,
+    came_through,
+    is_what_was_told,
+    ran_on,
+)
 from tests.live.programmatic import programs, result
 from tests.live.running_service import eventually
-from tests.live.running_service_caller import Caller, stored_files
+from tests.live.running_service_caller import stored_files
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
-
-LASTING = "sleep 5; head -c 16 /dev/urandom | base64 | tee out.txt"
-"""Long enough for something to happen meanwhile; it prints something else each time."""
-
-
-def ask(caller: Caller, code: str, lang: str = "bash") -> httpx.Response:
-    return caller.http.post("/exec", json={"lang": lang, "code": code})
-
-
-def begin(
-    fleet: Fleet, clients: ThreadPoolExecutor, code: str = LASTING
-) -> tuple[Future[httpx.Response], Host]:
-    """Have a program run; return its answer to come, and the host that runs it."""
-    return clients.submit(ask, fleet.caller, code), fleet.host_of_a_run()
-
-
-def ran_on(fleet: Fleet, answer: httpx.Response) -> Host:
-    return fleet.host_that_ran(answer.json()["session_id"])
-
-
-def is_what_was_told(fleet: Fleet, answer: httpx.Response) -> None:
-    """The program's file has what the program printed: of the run that the client heard of."""
-    told = answer.json()
-    (out,) = stored_files(told).values()
-    assert fleet.caller.download(out).decode() == told["stdout"]
-
-
-def came_through(answers: Iterable[Future[httpx.Response]]) -> list[str]:
-    return [answer.result().json().get("stdout", answer.result().text) for answer in answers]
 
 
 class TestBothWell:
@@ -203,26 +181,8 @@ class TestCutOff:
     def test_from_the_object_store_every_run_is_told_in_time(
         self, fleet: Fleet, clients: ThreadPoolExecutor
     ) -> None:
-        notes = fleet.caller.upload("notes.txt", b"kept")
-        run = {"lang": "bash", "code": "cat notes.txt; sleep 1", "files": [notes.reference]}
-        host = fleet.hosts[0]
-        with host.links.to_storage.with_fault(Cut()):
-            without_files = [
-                clients.submit(ask, fleet.caller, f"sleep 1; echo {number}")
-                for number in range(2 * SLOTS)
-            ]
-            assert came_through(without_files) == ["0\n", "1\n", "2\n", "3\n"]
-            with_files = [
-                clients.submit(fleet.caller.http.post, "/exec", json=run)
-                for _ in range(2 * SLOTS)
-            ]
-            answers = [answer.result(ANSWERED_S) for answer in with_files]
-
-        well = [answer for answer in answers if answer.status_code == 200]
-        assert all(answer.json()["stdout"] == "kept" for answer in well)
-        assert well, "the other host is not cut off"
-        ill = [answer for answer in answers if answer not in well]
-        assert {outage(answer) for answer in ill} <= {"session_input_source_failed"}
+        with fleet.hosts[0].links.to_storage.with_fault(Cut()):
+            all_are_told_while_one_host_lacks_storage(fleet, clients)
 
 
 class TestWithoutItsEngine:
