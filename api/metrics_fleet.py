@@ -22,13 +22,14 @@ SANDBOX_STATES = {
     "busy": "running",
     "held": "held_sandboxes",
     "removing": "removing_sandboxes",
+    "left": "left_sandboxes",
 }
 SLOT_STATES = {"running": "running", "capacity": "capacity"}
 COUNTS = {
     "sandboxes_made": "Sandboxes that were made.",
     "sandboxes_failed": "Sandboxes that could not be made.",
     "sandboxes_removed": "Sandboxes that were destroyed, or left to the next clean-up.",
-    "leftovers_removed": "Sandboxes of an earlier life that were removed.",
+    "leftovers_removed": "Sandboxes of an earlier life, and left ones, that were removed.",
     "storage_errors": "Calls of executors that object storage failed at.",
     "broker_errors": "Signs of life and reports that the result store did not take at once.",
 }

@@ -29,7 +29,7 @@ class Cleaning:
         An engine that is back may have leftovers of before it went away; and a program may
         have seen to it that its container dies slowly, and go on in it meanwhile.
         """
-        if (self._trouble and not trouble) or self._engine.has_leftovers:
+        if (self._trouble and not trouble) or self._engine.left_behind:
             self._due.set()
         self._trouble = trouble
 

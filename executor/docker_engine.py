@@ -65,7 +65,7 @@ class DockerEngine(SandboxEngine):
         for _ in range(secrets.randbelow(len(UIDS))):
             next(self._uids)
         self._own: set[str] = set()
-        self._left_behind = False
+        self._left: set[str] = set()
 
     @override
     async def create(self) -> Sandbox:
@@ -177,27 +177,31 @@ class DockerEngine(SandboxEngine):
         except SandboxUnavailableError as fault:
             if _status(fault) not in {404, 409}:  # Gone already, or being removed.
                 _log.warning("%s is left for the next clean-up: %s", name, fault)
-                self._left_behind = True
+                self._left.add(name)
+                self._own.discard(name)
+                return
+        self._left.discard(name)
         self._own.discard(name)
 
     @override
     async def remove_leftovers(self) -> int:
         api = await self._connected()
-        self._left_behind = False
+        known = set(self._left)
         ours = {"label": owner_filter(self._owner)}
         async with self._preparing:  # Else a container that is filling the volume were one.
             found = await self._call(partial(api.containers, all=True, filters=ours))
         # One that is being removed right now may have lost its name already.
         names = [container["Names"][0].lstrip("/") for container in found if container["Names"]]
+        self._left -= known.difference(names)  # Gone by themselves.
         leftovers = [name for name in names if name not in self._own]
         for name in leftovers:
             await self._remove(name)
-        return len(leftovers)
+        return len(set(leftovers) - self._left)
 
     @property
     @override
-    def has_leftovers(self) -> bool:
-        return self._left_behind
+    def left_behind(self) -> int:
+        return len(self._left)
 
     @override
     async def check(self) -> None:

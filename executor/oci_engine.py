@@ -104,7 +104,7 @@ class OciEngine(SandboxEngine):
         self._assets_there = False
         self._shared_folder = self._home / assets.name(owner)
         self._own: set[str] = set()
-        self._left_behind = False
+        self._left: set[str] = set()
 
     @override
     async def create(self) -> Sandbox:
@@ -176,26 +176,27 @@ class OciEngine(SandboxEngine):
                 await box.cgroup.remove()
             except (OSError, TimeoutError) as fault:
                 _log.warning("%s is left for the next clean-up: %r", box.name, fault)
-                self._left_behind = True
+                self._left.add(box.name)
             else:
                 await self._call(self._runtime.forget, box.name, box.folder)
                 box.is_gone = True
+                self._left.discard(box.name)
             self._own.discard(box.name)
 
     @override
     async def remove_leftovers(self) -> int:
-        self._left_behind = False
         # Either may be all that is left of one.
         found = self._bundled() | self._group.groups_within()
+        self._left &= found  # Others have gone by themselves.
         leftovers = [self._box(name) for name in found if name not in self._own]
         for box in leftovers:
             await self._remove(box)
-        return len(leftovers)
+        return sum(box.is_gone for box in leftovers)
 
     @property
     @override
-    def has_leftovers(self) -> bool:
-        return self._left_behind
+    def left_behind(self) -> int:
+        return len(self._left)
 
     @override
     async def check(self) -> None:

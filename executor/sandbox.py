@@ -259,7 +259,7 @@ class SandboxEngine(Protocol):
         ...
 
     async def remove_leftovers(self) -> int:
-        """Destroy what an earlier life of this executor left; return how many.
+        """Destroy what an earlier life of this executor left; return how many are gone.
 
         Raises:
             SandboxUnavailableError: The engine is down.
@@ -267,8 +267,8 @@ class SandboxEngine(Protocol):
         ...
 
     @property
-    def has_leftovers(self) -> bool:
-        """Whether a sandbox could not be destroyed, and nobody has looked for it since."""
+    def left_behind(self) -> int:
+        """How many could not be destroyed, and may be there still."""
         ...
 
     async def check(self) -> None:

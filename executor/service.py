@@ -274,6 +274,7 @@ class ExecutorService:
             preloaded_sandboxes=self._pool.preloaded,
             making_sandboxes=self._pool.making,
             removing_sandboxes=self._pool.removing,
+            left_sandboxes=self._engine.left_behind,
             running=len(self._runs),
             held_sandboxes=len(self._held),
             capacity=self._settings.runs_at_once,

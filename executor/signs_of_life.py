@@ -53,6 +53,8 @@ class ExecutorStatus(BaseModel):
     making_sandboxes: int = 0
     removing_sandboxes: int = 0
     """Used ones that are not gone yet."""
+    left_sandboxes: Count = 0
+    """Those that could not be destroyed. It is tried again."""
     running: int
     held_sandboxes: int = 0
     """Programs that wait for tools."""

@@ -227,7 +227,7 @@ class TestExecutors:
     def test_each_has_its_pool_its_slots_and_its_counts(self) -> None:
         service = measuring()
         counted = ExecutorFigures(sandboxes_made=40, sandboxes_removed=38, storage_errors=2)
-        one = named_status("left-12345678", figures=counted, running=1)
+        one = named_status("left-12345678", figures=counted, running=1, left_sandboxes=3)
         service.dispatcher.state = Readiness(
             broker_up=True, executors=(one, named_status("right-12345678"))
         )
@@ -236,6 +236,7 @@ class TestExecutors:
 
         assert found.of("code_command_sandboxes", "left", "ready") == 2
         assert found.of("code_command_sandboxes", "left", "busy") == 1
+        assert found.of("code_command_sandboxes", "left", "left") == 3
         assert found.of("code_command_slots", "right", "capacity") == 4
         assert found.of("code_command_executor_sandboxes_made_total", "left") == 40
         assert found.of("code_command_executor_sandboxes_removed_total", "left") == 38

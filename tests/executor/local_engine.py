@@ -284,8 +284,8 @@ class LocalEngine(SandboxEngine):
 
     @property
     @override
-    def has_leftovers(self) -> bool:
-        return False
+    def left_behind(self) -> int:
+        return 0
 
     @override
     def use_assets(self, assets: AssetArchive) -> None:

@@ -212,10 +212,12 @@ class TestAnEngineThatCannot:
         with monkeypatch.context() as patch:
             patch.setattr("docker.APIClient.remove_container", _refuse_connection)
             await sandbox.destroy()
+            assert own_engine.left_behind == 1
+            assert await own_engine.remove_leftovers() == 0
 
-        assert own_engine.has_leftovers
+        assert own_engine.left_behind == 1
         assert await own_engine.remove_leftovers() == 1
-        assert not own_engine.has_leftovers
+        assert own_engine.left_behind == 0
 
 
 def _refuse_connection(*_: object, **__: object) -> None:
