@@ -171,6 +171,7 @@ class DockerEngine(SandboxEngine):
         return is_gvisor(self._policy.runtime) and state["ExitCode"] == KILLED
 
     async def _remove(self, name: str) -> None:
+        self._left.discard(name)
         try:
             api = await self._connected()
             await self._call(partial(api.remove_container, name, force=True, v=False))
@@ -178,9 +179,6 @@ class DockerEngine(SandboxEngine):
             if _status(fault) not in {404, 409}:  # Gone already, or being removed.
                 _log.warning("%s is left for the next clean-up: %s", name, fault)
                 self._left.add(name)
-                self._own.discard(name)
-                return
-        self._left.discard(name)
         self._own.discard(name)
 
     @override
