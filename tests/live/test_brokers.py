@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.api.broker import running_valkey
-from tests.live.programmatic import programs, result
+from tests.live.programmatic import programs
 from tests.live.rabbitmq import VIRTUAL_HOSTS, running_rabbitmq
 from tests.live.running_service import RunningService, eventually, running_service
 from tests.live.running_service_altered import lone_api
@@ -21,14 +21,14 @@ from tests.live.running_service_caller import Caller, stored_files
 pytestmark = pytest.mark.docker
 
 SLOTS, WAITING = 4, 8
-LIMIT_S = 6
+LIMIT_S = 4
 SETTINGS = {
     "CODE_EXEC_TIMEOUT": str(LIMIT_S),
     "EXECUTOR_CONCURRENCY": str(SLOTS),
     "QUEUE_LIMIT_PER_TENANT": str(WAITING),
 }
 BURST = 10
-FLOOD = 40
+FLOOD = 30
 """More than run, lie ready and may wait, taken together."""
 LOST_S = 60
 """An executor that was killed is missed after 7 to 12 s, and takes as long to come back."""
@@ -66,6 +66,11 @@ def bash(service: RunningService, code: str) -> httpx.Response:
     """Ask for a run with a client of its own, as people do."""
     with service.caller() as caller:
         return caller.http.post("/exec", json={"lang": "bash", "code": code})
+
+
+def lines_of(service: RunningService, request_id: str) -> list[str]:
+    """Return what the executor has said of a request."""
+    return [line for line in service.log("executor").splitlines() if f'"{request_id}"' in line]
 
 
 def await_begun(service: RunningService) -> None:
@@ -107,7 +112,7 @@ def test_beyond_the_queues_limit_runs_are_refused_and_the_others_answered(
     service: RunningService,
 ) -> None:
     with ThreadPoolExecutor(FLOOD) as clients:
-        answers = list(clients.map(lambda _: bash(service, "sleep 0.5"), range(FLOOD)))
+        answers = list(clients.map(lambda _: bash(service, "sleep 0.3"), range(FLOOD)))
 
     counted = Counter(answer.status_code for answer in answers)
     assert counted.keys() == {200, 429}
@@ -174,8 +179,9 @@ def test_what_waits_too_long_for_an_executor_is_never_run(
 
     assert late.status_code == 504
     assert caller.run("print(1)")["stdout"] == "1\n"
-    ended = [line for line in service.log("executor").splitlines() if '"late"' in line]
-    assert not any("ended with" in line for line in ended)
+    eventually(lambda: lines_of(service, "late"), "it gets the run all the same")
+    (line,) = lines_of(service, "late")
+    assert "bash: failed: deadline_exceeded" in line or "bash: failed: cancelled" in line
 
 
 def test_a_run_whose_executor_is_killed_is_answered_all_the_same(
@@ -184,7 +190,7 @@ def test_a_run_whose_executor_is_killed_is_answered_all_the_same(
     service.rest()
     killed = service.child("executor")
     with ThreadPoolExecutor(1) as elsewhere:
-        answer = elsewhere.submit(bash, service, "sleep 3; echo done | tee done.txt")
+        answer = elsewhere.submit(bash, service, "sleep 2; echo done | tee done.txt")
         await_begun(service)
         service.kill("executor")
         found = answer.result(LOST_S)
@@ -193,16 +199,3 @@ def test_a_run_whose_executor_is_killed_is_answered_all_the_same(
     assert caller.download(stored_files(found.json())["done.txt"]) == b"done\n"
     assert service.child("executor") not in {None, killed}
     service.rest()
-
-
-def test_a_program_that_waits_when_its_executor_is_killed_is_gone(
-    service: RunningService, caller: Caller
-) -> None:
-    client = programs(caller)
-    token = client.begin("print(await repeat(value=1))")["continuation_token"]
-    service.kill("executor")
-
-    told = client.post({"continuation_token": token, "tool_results": [result(1)]})
-
-    assert (told.status_code, told.json()["error"]) == (404, "Execution not found or expired")
-    assert caller.run("print(1)")["stdout"] == "1\n"
