@@ -1,13 +1,11 @@
 """`SandboxEngine` that drives an OCI runtime directly, on this host and as root."""
 
 import asyncio
-import io
 import logging
 import os
 import secrets
 import shutil
 import socket
-import tarfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +19,7 @@ from typing_extensions import override
 from executor.concurrency import to_its_end
 from executor.frame_stream import FrameStream
 from executor.known_escapes import Part
+from executor.oci_assets import AssetFolders
 from executor.oci_bundle import IDS_PER_SANDBOX, UnpackedImage, bundle
 from executor.oci_cgroup import Cgroup
 from executor.oci_image import UnpackedImages
@@ -91,7 +90,6 @@ class OciEngine(SandboxEngine):
         self, policy: SandboxPolicy, *, owner: str, assets: AssetArchive, images: Path
     ) -> None:
         self._policy = policy
-        self._owner = owner
         self._assets = assets
         self._images = UnpackedImages(images, owner=owner)
         self._place = f"executor-{owner}"  # Never `..`, whatever the operator chose.
@@ -102,8 +100,10 @@ class OciEngine(SandboxEngine):
         self._preparing = asyncio.Lock()
         self._image: UnpackedImage | None = None
         self._assets_there = False
-        self._shared_folder = self._home / assets.name(owner)
-        self._own: set[str] = set()
+        self._folders = AssetFolders(self._home, owner=owner)
+        self._shared_folder = self._folders.of(assets)
+        self._own: dict[str, Path] = {}
+        """The sandboxes of this life that are not gone, and the shared files that each has."""
         self._left: set[str] = set()
 
     @override
@@ -111,12 +111,12 @@ class OciEngine(SandboxEngine):
         image = await self._prepared()
         name = f"code-command-{secrets.token_hex(8)}"
         box = self._box(name)
-        self._own.add(name)
+        self._own[name] = self._shared_folder
         config = bundle(
             self._policy,
             image,
             first_uid=_fresh_uids(),
-            assets=self._shared_folder,
+            assets=self._own[name],
             cgroup=box.cgroup.name,
         )
         ours, theirs = socket.socketpair()
@@ -181,7 +181,7 @@ class OciEngine(SandboxEngine):
                 await self._call(self._runtime.forget, box.name, box.folder)
                 box.is_gone = True
                 self._left.discard(box.name)
-            self._own.discard(box.name)
+            self._own.pop(box.name, None)
 
     @override
     async def remove_leftovers(self) -> int:
@@ -191,6 +191,8 @@ class OciEngine(SandboxEngine):
         leftovers = [self._box(name) for name in found if name not in self._own]
         for box in leftovers:
             await self._remove(box)
+        async with self._preparing:  # Else what is being brought were unused.
+            await self._remove_unused_assets()
         return sum(box.is_gone for box in leftovers)
 
     @property
@@ -234,24 +236,15 @@ class OciEngine(SandboxEngine):
                 )
             if not self._assets_there:
                 assets = self._assets
-                await to_its_end(self._call(self._bring_assets, assets))
-                self._shared_folder = self._home / assets.name(self._owner)
+                await to_its_end(self._call(self._folders.bring, assets))
+                self._shared_folder = self._folders.of(assets)
+                await self._remove_unused_assets()
                 self._assets_there = assets is self._assets
             return self._image
 
-    def _bring_assets(self, assets: AssetArchive) -> None:
-        """Unpack them. What sandboxes had before stays for those that still have it."""
-        self._home.mkdir(parents=True, exist_ok=True, mode=0o711)
-        folder = self._home / assets.name(self._owner)
-        if folder.exists():
-            return
-        draft = folder.with_suffix(".draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()  # An archive without files makes none.
-        with tarfile.open(fileobj=io.BytesIO(assets.tar), mode="r:") as archive:
-            archive.extractall(draft, filter="tar")
-        draft.chmod(0o755)
-        draft.rename(folder)
+    async def _remove_unused_assets(self) -> None:
+        used = {self._shared_folder, *self._own.values()}
+        await to_its_end(self._call(self._folders.remove_all_but, used))
 
     def _box(self, name: str) -> _Box:
         return _Box(

@@ -10,6 +10,9 @@ from pathlib import Path, PurePosixPath
 MAX_TOTAL_BYTES = 256 * 1024 * 1024
 """Most that a folder of shared assets may hold; the archive is built in memory."""
 
+PREFIX = "code-command-shared-"
+"""How the names of the places begin that hold such files."""
+
 
 class SharedAssetsError(Exception):
     """The folder cannot be used; the message says what to change."""
@@ -32,7 +35,7 @@ class AssetArchive:
         Each has its own: when one's files change it removes the old place, and a neighbour
         may still want that.
         """
-        return f"code-command-shared-{owner}-{self.digest[:16]}"
+        return f"{PREFIX}{owner}-{self.digest[:16]}"
 
 
 def pack(folder: Path) -> AssetArchive:

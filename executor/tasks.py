@@ -62,6 +62,10 @@ def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        # It would ask RabbitMQ for more from the thread of a run, and await the answer on the
+        # connection that Celery's loop reads as well. Seen after an outage with a run under
+        # way: whoever reads the other's answer leaves that one waiting, and no more runs come.
+        worker_enable_prefetch_count_reduction=False,
     )
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-BUNDLES = "/run/code-command/executor-{owner}/bundles"
+HOME = "/run/code-command/executor-{owner}"
+BUNDLES = f"{HOME}/bundles"
 HIERARCHIES = Path("/sys/fs/cgroup")
 
 
@@ -13,6 +14,11 @@ def boxes_of(owner: str) -> set[str]:
     except FileNotFoundError:
         known = set()
     return known | {folder.name for folder in cgroups_of(owner)}
+
+
+def shared_folders_of(owner: str) -> set[Path]:
+    """Return the folders with shared files that are there for an executor's sandboxes."""
+    return set(Path(HOME.format(owner=owner)).glob("code-command-shared-*"))
 
 
 def cgroups_of(owner: str, name: str = "*") -> list[Path]:

@@ -33,39 +33,66 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
 
+class RabbitMQ:
+    """A server that can be stopped and started again, on the same ports and with its queues."""
+
+    def __init__(self, folder: Path, port: int, environment: Mapping[str, str]) -> None:
+        self.url = f"amqp://{USER}:{USER}@127.0.0.1:{port}/"
+        """Without a host of `VIRTUAL_HOSTS`."""
+        self._log = folder / "log"
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return once it answers, in some 8 s."""
+        with self._log.open("ab") as log:
+            self._process = _launched((str(PROGRAM),), self._environment, log)
+        _await(self.url + VIRTUAL_HOSTS[-1], self._process, self._log)
+
+    def stop(self) -> None:
+        """Return once it has ended."""
+        if self._process is not None:
+            _end(self._process)
+            self._process = None
+
+
 @contextmanager
 def running_rabbitmq(folder: Path) -> Generator[str, None, None]:
-    """Run it until the block ends; gives its URL, without a host of `VIRTUAL_HOSTS`.
+    """Run it until the block ends; gives its URL, without a host of `VIRTUAL_HOSTS`."""
+    with restartable_rabbitmq(folder) as rabbitmq:
+        yield rabbitmq.url
 
-    It takes some 8 s to start.
-    """
+
+@contextmanager
+def restartable_rabbitmq(folder: Path) -> Generator[RabbitMQ, None, None]:
+    """Run it until the block ends."""
     assert PROGRAM.exists(), "these tests need Debian's package rabbitmq-server"
     port, names_port = free_port(), free_port()
     environment = _environment(folder, port, names_port)
     # Erlang's register of names. It would start one itself, which nobody could end.
     epmd = (find_program("epmd") or "epmd", "-address", "127.0.0.1", "-port", str(names_port))
-    with (
-        (folder / "log").open("wb") as log,
-        _running(epmd, environment, log),
-        _running((str(PROGRAM),), environment, log) as server,
-    ):
-        url = f"amqp://{USER}:{USER}@127.0.0.1:{port}/"
-        _await(url + VIRTUAL_HOSTS[-1], server, folder / "log")
-        yield url
+    with (folder / "log").open("ab") as log:
+        names = _launched(epmd, environment, log)
+    rabbitmq = RabbitMQ(folder, port, environment)
+    try:
+        rabbitmq.start()
+        yield rabbitmq
+    finally:
+        rabbitmq.stop()
+        _end(names)
 
 
-@contextmanager
-def _running(
+def _launched(
     command: Sequence[str], environment: Mapping[str, str], log: IO[bytes]
-) -> Generator["subprocess.Popen[bytes]", None, None]:
-    process = subprocess.Popen(
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
     )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(STOP_TIMEOUT_S)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    process.wait(STOP_TIMEOUT_S)
 
 
 def _environment(folder: Path, port: int, names_port: int) -> dict[str, str]:

@@ -100,7 +100,9 @@ def lone_api(
 
 
 def broker_url(service: RunningService, *, database: int = 0) -> str:
-    """Return where the broker of `service` is."""
+    """Return where the broker of `service` is: its own, unless it was told of another."""
+    if url := service.settings.get("BROKER_URL"):
+        return url
     password = (service.work_dir / "secrets" / "broker").read_text(encoding="ascii").strip()
     return f"redis://:{password}@127.0.0.1:{_ports(service)['broker']}/{database}"
 

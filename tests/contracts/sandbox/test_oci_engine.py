@@ -272,3 +272,31 @@ class TestSharedAssets:
         assert said == [(assets / "templates" / "a.txt").read_text(), "second\n"]
         await before.destroy()
         await after.destroy()
+
+    async def test_what_no_sandbox_has_any_more_is_removed(
+        self, own_oci: OciEngine, owner: str
+    ) -> None:
+        """It lies in the host's memory."""
+        before = await own_oci.create()
+        first = oci_view.shared_folders_of(owner)
+        own_oci.use_assets(pack_files({"templates/a.txt": b"second\n"}))
+        after = await own_oci.create()
+        assert oci_view.shared_folders_of(owner) > first
+        assert await bash(before, "cat /mnt/shared/templates/a.txt") == "first\n"
+
+        await before.destroy()
+        await own_oci.remove_leftovers()
+
+        assert len(oci_view.shared_folders_of(owner)) == 1
+        assert not oci_view.shared_folders_of(owner) & first
+        assert await bash(after, "cat /mnt/shared/templates/a.txt") == "second\n"
+        await after.destroy()
+
+    async def test_it_is_removed_by_the_next_ones_too(
+        self, own_oci: OciEngine, owner: str
+    ) -> None:
+        for text in (b"1", b"2", b"3"):
+            own_oci.use_assets(pack_files({"a.txt": text}))
+            await (await own_oci.create()).destroy()
+
+        assert len(oci_view.shared_folders_of(owner)) == 1

@@ -40,8 +40,9 @@ class Bucket:
         self._client.remove_object(self.name, key)
 
 
+@pytest.mark.parametrize("engine", ["docker", "oci"])
 def test_they_are_seen_and_seen_again_once_they_have_changed(
-    folder: Path, own_valkey: Valkey, storage: StorageSettings
+    folder: Path, own_valkey: Valkey, storage: StorageSettings, engine: str
 ) -> None:
     bucket = Bucket(storage)
     bucket.put("shared/greeting.txt", b"good day\n")
@@ -49,6 +50,7 @@ def test_they_are_seen_and_seen_again_once_they_have_changed(
     bucket.put("shared-not/other.txt", b"not ours")
     settings = {
         "CLEANUP_INTERVAL_MINUTES": "0.02",
+        "SANDBOX_ENGINE": engine,
         "SHARED_ASSETS_PATH": f"s3://{bucket.name}/shared",
     }
     with running_executor(folder, own_valkey, storage, settings) as executor:
