@@ -1,4 +1,4 @@
-"""The operator's shared files, unpacked on this host for sandboxes that need no container engine.
+"""The operator's shared files, unpacked on this host for sandboxes that need no Docker.
 
 One folder for each content, mounted read-only into sandboxes. What sandboxes had before stays
 for as long as one of them has it: under `/run` it takes the host's memory.

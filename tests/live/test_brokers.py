@@ -1,4 +1,4 @@
-"""Whatever carries the runs: the whole service with real sandboxes, on Valkey and on RabbitMQ."""
+"""Whatever carries the runs: the whole service, real sandboxes, on Valkey and on RabbitMQ."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -78,14 +79,15 @@ def await_begun(service: RunningService) -> None:
     eventually(lambda: len(service.containers()) > service.pool_size, "it runs")
 
 
-def test_a_program_prints_and_the_service_says_that_it_is_well(
-    service: RunningService, caller: Caller
-) -> None:
+def test_a_program_prints_and_the_service_says_that_it_is_well(caller: Caller) -> None:
     answer = caller.run("import sys; print(6 * 7); print('no', file=sys.stderr)")
 
     assert (answer["stdout"], answer["stderr"], answer["code"]) == ("42\n", "no\n", 0)
     assert caller.http.get("/health").json()["parts"] == {
-        **{"storage": "up", "broker": "up", "executors": 1, "engine": "up"},
+        "storage": "up",
+        "broker": "up",
+        "executors": 1,
+        "engine": "up",
     }
 
 
@@ -103,7 +105,7 @@ def test_files_go_in_and_out_by_reference(caller: Caller) -> None:
 def test_of_a_crowd_everybody_has_their_own_answer(service: RunningService) -> None:
     with ThreadPoolExecutor(BURST) as clients:
         codes = [f"sleep 0.2; echo {number}" for number in range(BURST)]
-        answers = list(clients.map(lambda code: bash(service, code), codes))
+        answers = list(clients.map(partial(bash, service), codes))
 
     assert [answer.json()["stdout"] for answer in answers] == [f"{n}\n" for n in range(BURST)]
 
@@ -112,7 +114,7 @@ def test_beyond_the_queues_limit_runs_are_refused_and_the_others_answered(
     service: RunningService,
 ) -> None:
     with ThreadPoolExecutor(FLOOD) as clients:
-        answers = list(clients.map(lambda _: bash(service, "sleep 0.3"), range(FLOOD)))
+        answers = list(clients.map(partial(bash, service), ["sleep 0.3"] * FLOOD))
 
     counted = Counter(answer.status_code for answer in answers)
     assert counted.keys() == {200, 429}
@@ -123,8 +125,8 @@ def test_beyond_the_queues_limit_runs_are_refused_and_the_others_answered(
 def test_a_client_that_leaves_ends_its_run(service: RunningService, caller: Caller) -> None:
     service.rest()
     before = service.log("executor").count("failed: cancelled")
+    run = {"lang": "bash", "code": "sleep 600"}
     with pytest.raises(httpx.ReadTimeout):
-        run = {"lang": "bash", "code": "sleep 600"}
         caller.http.post("/exec", json=run, timeout=httpx.Timeout(1))
 
     eventually(
