@@ -1,7 +1,11 @@
 """Whatever carries the runs: the whole service, real sandboxes, on Valkey and on RabbitMQ."""
 
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -89,6 +93,24 @@ def test_a_program_prints_and_the_service_says_that_it_is_well(caller: Caller) -
         "executors": 1,
         "engine": "up",
     }
+
+
+def test_an_operator_sees_the_executor_and_that_nothing_waits(
+    service: RunningService,
+) -> None:
+    said = subprocess.run(
+        (sys.executable, "-P", "-m", "infra.local", "status", "--json"),
+        cwd=service.work_dir.parent,
+        env=service.environment,
+        capture_output=True,
+        check=True,
+    )
+
+    status = json.loads(said.stdout)
+    assert [each["host"] for each in status["executors"]] == [socket.gethostname()]
+    assert [each["waiting"] for each in status["apis"]] == [0]
+    # Only a Redis can be asked.
+    assert status["queue_length"] == (None if "BROKER_URL" in service.settings else 0)
 
 
 def test_files_go_in_and_out_by_reference(caller: Caller) -> None:
