@@ -83,7 +83,7 @@ class LiveExecutors:
                 self.queue_length = sum(map(int, lengths))
         except (RedisError, OSError, TimeoutError) as fault:
             self.errors += 1
-            if self.broker_up:
+            if self.broker_up or self.errors == 1:
                 logger.warning("the broker is down: %s", fault)
             # Nothing is known about the executors now; they are not thereby dead.
             self._readable_since = None

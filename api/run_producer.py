@@ -27,7 +27,7 @@ SEND_TIMEOUT_S = 4.0
 CANCEL_TIMEOUT_S = 2.0
 THREADS = 8
 
-_FAULTS = (KombuError, RedisError, OSError, TimeoutError)
+_FAULTS: tuple[type[Exception], ...] = (KombuError, RedisError, OSError, TimeoutError)
 
 
 class RunProducer:
@@ -35,6 +35,7 @@ class RunProducer:
 
     def __init__(self, broker_url: str) -> None:
         self._app = _producer_app(broker_url)
+        self._faults = _FAULTS + _refusals(self._app)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="broker")
         self._unwanted: list[str] = []
         self._calling_off: asyncio.Task[None] | None = None
@@ -43,8 +44,8 @@ class RunProducer:
         """Hand a run over to the broker.
 
         Raises:
-            BrokerUnavailableError: The broker does not answer. In rare cases it has the
-                run all the same; an executor drops it once its deadline has passed.
+            BrokerUnavailableError: The broker does not answer, or refuses us. In rare cases it
+                has the run all the same; an executor drops it once its deadline has passed.
         """
         await self._publish(TASK_NAME, request, queue_of(request.language))
 
@@ -70,7 +71,7 @@ class RunProducer:
                 ),
                 timeout_s=SEND_TIMEOUT_S,
             )
-        except _FAULTS as fault:
+        except self._faults as fault:
             raise BrokerUnavailableError("the broker does not answer") from fault
 
     async def cancel(self, run_id: str) -> None:
@@ -92,7 +93,7 @@ class RunProducer:
                 await self._in_thread(
                     lambda run_ids=run_ids: self._broadcast(run_ids), timeout_s=CANCEL_TIMEOUT_S
                 )
-            except _FAULTS as fault:
+            except self._faults as fault:
                 logger.warning("%d runs could not be called off: %r", len(run_ids), fault)
 
     def _broadcast(self, run_ids: list[str]) -> None:
@@ -112,7 +113,7 @@ class RunProducer:
 
         try:
             await self._in_thread(connect, timeout_s=CANCEL_TIMEOUT_S)
-        except _FAULTS as fault:
+        except self._faults as fault:
             raise OSError(f"the broker does not answer: {fault}") from fault
 
     def close(self) -> None:
@@ -123,6 +124,15 @@ class RunProducer:
     async def _in_thread(self, work: Callable[[], Any], *, timeout_s: float) -> None:
         async with asyncio.timeout(timeout_s):
             await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _refusals(app: Celery) -> tuple[type[Exception], ...]:
+    """Return what a broker's "no" is raised as: kombu passes AMQP's errors on as they are.
+
+    RabbitMQ says it of a wrong password, or of a virtual host that is not there.
+    """
+    connection: Any = app.connection_for_write()  # It connects when it is used.
+    return (*connection.connection_errors, *connection.channel_errors)
 
 
 def _producer_app(broker_url: str) -> Celery:

@@ -9,6 +9,7 @@ import pytest
 
 from api.celery_dispatch import CeleryDispatcher
 from api.dispatch import (
+    BrokerUnavailableError,
     DispatchError,
     ExecutorLostError,
     ExecutorsUnavailableError,
@@ -17,6 +18,7 @@ from api.dispatch import (
 from executor.messages import RunReport, RunRequest
 from executor.reports import CLAIM_PREFIX
 from tests.api.broker import Valkey, Worker, running_valkey, running_worker
+from tests.executor.eventually import eventually
 from tests.live.dispatching import (
     be_impatient,
     begun,
@@ -25,7 +27,7 @@ from tests.live.dispatching import (
     noted,
     stdout_of,
 )
-from tests.live.rabbitmq import emptied, running_rabbitmq
+from tests.live.rabbitmq import USER, VIRTUAL_HOSTS, emptied, running_rabbitmq
 
 pytestmark = pytest.mark.anyio
 
@@ -293,6 +295,35 @@ class TestLosingTheBroker:
 
         assert refused_after_s < 5
         assert stdout_of(report) == "again"
+
+    @pytest.mark.docker
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            (f":{USER}@", ":another@", "ACCESS_REFUSED"),
+            (f"/{VIRTUAL_HOSTS[0]}", "/no-such-host", "vhost no-such-host not found"),
+        ],
+        ids=["password", "virtual host"],
+    )
+    async def test_one_that_refuses_us_is_down_and_the_log_says_why(
+        self,
+        rabbitmq: str,
+        own_valkey: Valkey,
+        caplog: pytest.LogCaptureFixture,
+        refusal: tuple[str, str, str],
+    ) -> None:
+        right, wrong, reason = refusal
+        own_valkey.other_broker_url = (rabbitmq + VIRTUAL_HOSTS[0]).replace(right, wrong)
+
+        async with connected(own_valkey) as dispatcher:
+            with pytest.raises(BrokerUnavailableError):
+                await dispatcher.run(make_request())
+            await eventually(lambda: reason in caplog.text)
+            state = await dispatcher.readiness()
+
+        assert not state.broker_up
+        assert state.broker_errors >= 1
+        assert "Traceback" not in caplog.text
 
     async def test_one_that_was_never_there_is_no_reason_not_to_start(self) -> None:
         nowhere = Valkey(port=1)
