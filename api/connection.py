@@ -1,4 +1,4 @@
-"""How much, and for how long, a connection may send before there is a request to serve.
+"""What a connection may send before there is a request to serve, and leave untaken afterwards.
 
 What a request holds is limited where it is read (see `api.body`), once it is known whose it is.
 Uvicorn itself limits neither size nor time of what comes before: nobody needed a key to have
@@ -24,6 +24,11 @@ PATIENCE_S = 30.0
 """How long a head may take, counted from its first byte or from the connection's beginning; and
 what is left of a request that has been answered already. `api.body` has as much for a body."""
 
+TAKING_PATIENCE_S = 120.0
+"""How long a client may take nothing of an answer that waits for it: a download holds a connection
+to object storage, and TCP keeps a client that reads nothing for ever. On a slow line the kernel
+asks for more only once a third of its buffer of up to 4 MB is sent: 40 s at 35 KB a second."""
+
 
 class LimitedConnection(HttpToolsProtocol):
     """Uvicorn's connection, closed on whoever sends too much or too slowly."""
@@ -33,6 +38,8 @@ class LimitedConnection(HttpToolsProtocol):
     _is_within_body = False
     _deadline: TimerHandle | None = None
     """Set while nothing is being served, and the client is sending or has not begun."""
+    _taking: TimerHandle | None = None
+    """Set while more waits to be taken than the transport cares to hold."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
@@ -42,7 +49,18 @@ class LimitedConnection(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_time()
+        self._forget_taking()
         super().connection_lost(exc)
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_taking()
+
+    @override
+    def resume_writing(self) -> None:
+        self._forget_taking()
+        super().resume_writing()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -93,6 +111,24 @@ class LimitedConnection(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _watch_taking(self) -> None:
+        untaken_bytes = self.transport.get_write_buffer_size()
+        self._taking = self.loop.call_later(
+            TAKING_PATIENCE_S, self._require_taken, untaken_bytes
+        )
+
+    def _forget_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    def _require_taken(self, untaken_bytes: int) -> None:
+        """Drop a client that has taken none of them: to close would be to wait for it."""
+        if self.transport.get_write_buffer_size() < untaken_bytes:
+            self._watch_taking()
+        else:
+            self.transport.abort()
 
     def _end(self, answer: Answer) -> None:
         """Say why, and close. Nothing is said where it would be taken for another answer."""
