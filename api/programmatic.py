@@ -24,7 +24,12 @@ from api.dispatch import (
 )
 from api.errors import Answer, ApiError, BadRequestError
 from api.programmatic_answer import RoundAnswer
-from api.programmatic_results import MAX_HISTORY_BYTES, Continuation, GivenResult
+from api.programmatic_results import (
+    MAX_HISTORY_BYTES,
+    Continuation,
+    GivenResult,
+    call_id,
+)
 from api.programmatic_rounds import Rounds
 from api.programmatic_store import Execution, ExecutionStore, StoreUnavailableError
 from api.runs import Outcome
@@ -221,7 +226,8 @@ def _new_results(execution: Execution, continuation: Continuation) -> list[Given
     """
     known = {*execution.pending, *execution.recorded}
     for each in continuation.results:
-        if each.result.number not in known:
+        # One number is one call: with zeros of a client's own, a call could be answered twice.
+        if each.result.number not in known or each.call_id != call_id(each.result.number):
             raise BadRequestError(
                 f"tool_results[{each.call_id}] was not issued by the sandbox for this execution"
             )

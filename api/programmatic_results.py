@@ -19,7 +19,7 @@ TOOL_FAILED = "tool execution failed"
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 """256 random bits."""
-_CALL_ID = re.compile(r"call_\d{3,6}")
+_CALL_ID = re.compile(r"call_[0-9]{3,6}")
 _SHOWN_CHARS = 64
 _ABSENT = msgspec.Raw(b"")
 

@@ -105,6 +105,10 @@ class TestChecks:
                 "tool_results[].call_id must match /^call_\\d{3,6}$/, got: call_1",
             ),
             (
+                [{"call_id": "call_\u0660\u0660\u0661", "result": 1}],
+                "tool_results[].call_id must match /^call_\\d{3,6}$/, got: call_\u0660\u0660\u0661",
+            ),
+            (
                 [{"result": 1}],
                 "tool_results[].call_id must match /^call_\\d{3,6}$/, got: null",
             ),
@@ -171,6 +175,20 @@ class TestChecks:
         assert (status, body["error"]) == (
             400,
             "tool_results[call_002] was not issued by the sandbox for this execution",
+        )
+        assert service.rounds.requests == []
+
+    async def test_a_call_is_not_answered_twice_under_two_spellings(
+        self, service: Service
+    ) -> None:
+        token = await held(service)
+        status, body = await carry_on(
+            service, token, [*given(1), {"call_id": "call_0001", "result": 2}]
+        )
+
+        assert (status, body["error"]) == (
+            400,
+            "tool_results[call_0001] was not issued by the sandbox for this execution",
         )
         assert service.rounds.requests == []
 
