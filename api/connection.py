@@ -25,8 +25,8 @@ PATIENCE_S = 30.0
 what is left of a request that has been answered already. `api.body` has as much for a body."""
 
 TAKING_PATIENCE_S = 120.0
-"""How long a client may take nothing of an answer that waits for it: a download holds a connection
-to object storage, and TCP keeps a client that reads nothing for ever. On a slow line the kernel
+"""How long a client may take nothing of an answer that waits for it: a download holds a line to
+object storage, and TCP keeps a client that reads nothing for ever. On a slow line the kernel
 asks for more only once a third of its buffer of up to 4 MB is sent: 40 s at 35 KB a second."""
 
 

@@ -41,6 +41,7 @@ from api.programmatic_request import (
 from api.programmatic_results import Continuation, check_continuation
 from api.programmatic_store import ExecutionStore, StoreUnavailableError
 from api.rate_limits import RATE_BUCKET, count_request
+from api.retrying import end
 from api.runs import run_while_connected
 from api.server_timing import clock_of
 from executor.messages import FailureKind, RunRequest
@@ -247,11 +248,12 @@ async def _cancellable(
         await _ended(working)
         return await work.cancelled()
     finally:
-        await _ended(working, watching)
+        await _ended(working)
+        await end(watching)
         await store.ended(request_id)
 
 
-async def _ended(*tasks: "asyncio.Task[Any]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _ended(working: "asyncio.Task[RoundAnswer]") -> None:
+    """Cancel it once: it tells the executor then, which is not to be cancelled as well."""
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -106,7 +106,10 @@ class TestChecks:
             ),
             (
                 [{"call_id": "call_\u0660\u0660\u0661", "result": 1}],
-                "tool_results[].call_id must match /^call_\\d{3,6}$/, got: call_\u0660\u0660\u0661",
+                (
+                    "tool_results[].call_id must match /^call_\\d{3,6}$/, got:"
+                    " call_\u0660\u0660\u0661"
+                ),
             ),
             (
                 [{"result": 1}],
@@ -397,6 +400,22 @@ class TestCancelling:
 
         assert body["error"] == "Programmatic execution request cancelled"
         assert service.dispatcher.requests == []
+
+    async def test_watching_for_it_ends_with_the_work_though_its_end_gets_lost(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As Python 3.11's `asyncio.wait_for` loses a cancellation, inside redis-py."""
+
+        async def deaf_once(_request_id: str) -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(service.executions, "until_cancelled", deaf_once)
+        async with asyncio.timeout(5):
+            status, _ = await ask(service, PROGRAM, x_librechat_code_request_id=self.ID)
+
+        assert status == 200
 
     async def test_a_round_is_ended_with_its_program(self, service: Service) -> None:
         token = await held(service)
