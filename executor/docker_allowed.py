@@ -24,7 +24,7 @@ UIDS = range(200_000, 260_000)
 """One for each container, so that the kernel's per-user limits and checks keep neighbours
 apart even where a mount or a process namespace is shared by mistake."""
 
-_VERSION = re.compile(r"/v1\.[0-9]{1,3}(?=/)")
+_VERSION = re.compile(r"^/v1\.[0-9]{1,3}(?=/)")
 _CONTAINER = r"/containers/code-command-[0-9a-f]{16}"
 _VOLUME_TAIL = r"-[0-9a-f]{16}(?:-filled)?"
 _NAMED = re.compile(r"code-command-[0-9a-f]{16}")
