@@ -9,7 +9,7 @@ from typing import Any
 from celery import signals
 
 from executor.boot_check import KnownEscapeError
-from executor.messages import RUN_QUEUES
+from executor.messages import SHARED_QUEUES
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 from executor.shared_assets import SharedAssetsError
@@ -72,9 +72,9 @@ def main() -> int:
                 "--quiet",  # Its banner is no log line.
                 "worker",
                 "--pool=threads",
-                f"--concurrency={settings.runs_at_once}",
+                f"--concurrency={settings.runs_at_once + settings.spare_runs}",
                 f"--hostname=executor@{service.instance_id}",
-                f"--queues={','.join((round_queue(service.instance_id), *RUN_QUEUES))}",
+                f"--queues={','.join((round_queue(service.instance_id), *SHARED_QUEUES))}",
                 f"--loglevel={settings.log_level}",
                 "--without-gossip",
                 "--without-mingle",
