@@ -16,6 +16,7 @@ from executor.shared_assets import SharedAssetsError
 from executor.tasks import app, wire
 from executor.tool_messages import round_queue
 from storage.configuration import ConfigurationError, load_settings
+from storage.leaving import leave
 from telemetry.logs import set_up_logs
 from telemetry.traces import TracesError, set_up_traces
 
@@ -91,4 +92,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
