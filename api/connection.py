@@ -20,6 +20,11 @@ MAX_HEAD_BYTES = 64 * 1024
 """Of a request's line and headers, or of its trailers: clients send 2 KB. What is found too
 large may be up to twice that, for it is looked at in pieces of so many bytes."""
 
+MOST_WAITING = 32
+"""Requests on one connection that wait for an earlier one's answer; no client of ours sends any.
+Uvicorn takes all that are in a piece before it serves one: nobody needed a key to hold everybody
+up for 14 s with 5 MB of short ones."""
+
 PATIENCE_S = 30.0
 """How long a head may take, counted from its first byte or from the connection's beginning; and
 what is left of a request that has been answered already. `api.body` has as much for a body."""
@@ -28,6 +33,10 @@ TAKING_PATIENCE_S = 120.0
 """How long a client may take nothing of an answer that waits for it: a download holds a line to
 object storage, and TCP keeps a client that reads nothing for ever. On a slow line the kernel
 asks for more only once a third of its buffer of up to 4 MB is sent: 40 s at 35 KB a second."""
+
+
+class _TooManyWaitError(Exception):
+    """Of requests that were sent without waiting for answers."""
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -77,6 +86,8 @@ class LimitedConnection(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
+        if len(self.pipeline) == MOST_WAITING:
+            raise _TooManyWaitError  # The parser goes no further, and its caller closes.
         super().on_headers_complete()
         self._fruitless_bytes = 0
         self._is_within_body = True

@@ -117,6 +117,24 @@ class TestSize:
 
             assert await line.status() == 404
 
+    async def test_some_requests_may_be_sent_at_once(self, port: int) -> None:
+        async with connected(port) as line:
+            await line.send(8 * (WITH_KEY + b"\r\n"))
+            for _ in range(8):
+                assert await line.status() == 404
+
+    async def test_so_many_that_they_hold_up_others_are_not_served(self, port: int) -> None:
+        async with connected(port) as flood, connected(port) as other:
+            with contextlib.suppress(ConnectionError):
+                await flood.send(10_000 * b"GET / HTTP/1.1\r\n\r\n")
+            await other.send(WITH_KEY + b"\r\n")
+            assert await other.status() == 404
+            answers = b""
+            with contextlib.suppress(ConnectionError):
+                answers = await flood.reader.read()
+
+        assert answers.count(b"HTTP/1.1 ") <= module.MOST_WAITING + 1
+
 
 class TestTime:
     @pytest.mark.parametrize("start", [b"GET /", b"\r\n", ASK + b"x"])
