@@ -21,9 +21,9 @@ MAX_HEAD_BYTES = 64 * 1024
 large may be up to twice that, for it is looked at in pieces of so many bytes."""
 
 MOST_WAITING = 32
-"""Requests on one connection that wait for an earlier one's answer; no client of ours sends any.
-Uvicorn takes all that are in a piece before it serves one: nobody needed a key to hold everybody
-up for 14 s with 5 MB of short ones."""
+"""Requests on a connection that wait for an earlier one's answer; no client of ours sends any.
+Uvicorn takes all that are in a piece before it serves one: nobody needed a key to hold
+everybody up for 14 s with 5 MB of short ones."""
 
 PATIENCE_S = 30.0
 """How long a head may take, counted from its first byte or from the connection's beginning; and
