@@ -103,6 +103,22 @@ class TestSize:
 
             assert await line.is_ended()
 
+    async def test_so_is_one_of_many_headers(self, port: int) -> None:
+        async with connected(port) as line:
+            await line.send(ASK + module.MOST_HEADERS * b"x:\r\n" + b"\r\n")
+
+            assert await line.status() == 431
+            assert await line.is_ended()
+
+    async def test_as_many_as_may_be_are_served(self, port: int) -> None:
+        headers = WITH_KEY.count(b"\r\n") - 1
+        async with connected(port) as line:
+            for _ in range(2):
+                await line.send(
+                    WITH_KEY + (module.MOST_HEADERS - headers) * b"x:\r\n" + b"\r\n"
+                )
+                assert await line.status() == 404
+
     async def test_a_large_one_is_served(self, port: int) -> None:
         async with connected(port) as line:
             for _ in range(3):
