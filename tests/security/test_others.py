@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.running_service import RunningService, eventually
 from tests.live.running_service_caller import Caller
-from tests.security.attacks import Attack, attack, attack_at_once, other_than, tried
+from tests.security.attacks import REFUSED, Attack, attack, attack_at_once, other_than, tried
 
 pytestmark = pytest.mark.docker
 
@@ -139,3 +139,31 @@ print(json.dumps([found, len(ids), told]))
     for secret in (mark, file.session_id, file.id, *target.keys.values()):
         assert secret not in told
     assert str(target.work_dir) not in told
+
+
+@pytest.mark.case(35)
+def test_nobody_is_told_what_others_do_with_the_files_that_all_have(attacker: Caller) -> None:
+    """With inotify and its forerunner, which commands, libraries and fonts they open."""
+    helpers = """
+import fcntl
+
+IN_OPEN = 0x20
+libc.inotify_init1.restype = libc.inotify_add_watch.restype = ctypes.c_int
+
+def watch(path):
+    watcher = libc.inotify_init1(0)
+    if watcher < 0 or libc.inotify_add_watch(watcher, path.encode(), IN_OPEN) < 0:
+        raise OSError(ctypes.get_errno(), "")
+
+def notify(path):
+    return fcntl.fcntl(os.open(path, os.O_RDONLY), fcntl.F_NOTIFY, fcntl.DN_ACCESS)
+"""
+    shared = ("/mnt/shared", "/usr/bin", "/opt/python/bin")
+    words = tried(
+        attacker,
+        {f"watch {path}": f"watch({path!r})" for path in shared}
+        | {f"be notified of {path}": f"notify({path!r})" for path in shared},
+        helpers,
+    )
+
+    assert other_than(REFUSED, words) == {}
