@@ -145,6 +145,20 @@ class TestSandboxes:
         assert before == policy().memory_bytes
         assert after == 700 * MIB + policy().workspace_bytes
 
+    async def test_one_takes_no_more_than_its_pseudo_terminals(
+        self, own_oci: OciEngine
+    ) -> None:
+        sandbox = await own_oci.create()
+        code = (
+            "while [[ $taken -lt 1000 ]] && exec {pty}<>/dev/ptmx; do ((taken += 1)); done\n"
+            "echo $taken"
+        )
+
+        said = await bash(sandbox, code)
+        await sandbox.destroy()
+
+        assert said == "16\n"
+
     async def test_the_hosts_root_is_not_the_sandboxs(
         self, own_oci: OciEngine, owner: str
     ) -> None:
