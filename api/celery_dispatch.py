@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from typing_extensions import override
 
 from api.dispatch import (
+    BrokerUnavailableError,
     Dispatcher,
     DispatchError,
     ExecutorLostError,
@@ -138,8 +139,8 @@ class CeleryDispatcher(Dispatcher):
                 await self._send(request)
                 journey.sent()
                 meta = await self._outcome(expected, request)
-            except (asyncio.CancelledError, ExecutorLostError):
-                # The client left, time is up, or the executor only seems dead.
+            except (asyncio.CancelledError, ExecutorLostError, BrokerUnavailableError):
+                # The client left, time is up, or executor or broker only seem dead.
                 await self._producer.cancel(request.run_id)
                 raise
         return journey.told_in(_report(meta))

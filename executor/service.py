@@ -17,6 +17,7 @@ from executor import boot_check, run_log
 from executor.admission import Admission, Reserve
 from executor.assets_source import AssetSource
 from executor.broker_clock import BrokerClock
+from executor.chores import chore
 from executor.cleaning import Cleaning
 from executor.concurrency import end
 from executor.engines import disk_of, image_labels, make_engine
@@ -132,10 +133,12 @@ class ExecutorService:
     def stop(self) -> None:
         """Cancel what still runs, remove every sandbox, end the loop."""
         self._loop.call_soon_threadsafe(self._stop.set)
-        if self._life is not None:
-            self._life.result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        try:
+            if self._life is not None:
+                self._life.result()
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
 
     def run(self, request: RunRequest) -> RunReport | None:
         """Run a program; blocks until its report is told. Called from Celery's threads.
@@ -231,17 +234,18 @@ class ExecutorService:
     async def _live(self) -> None:
         """Hold the pool, the clean-up and the sign of life until `stop`."""
         async with self._pool:
-            chores = (
-                asyncio.create_task(self._beat()),
-                asyncio.create_task(self._cleaning.go_on()),
-                asyncio.create_task(self._clock.follow()),
-                asyncio.create_task(boot_check.tell(self._engine)),
-                asyncio.create_task(self._image.check()),
-                asyncio.create_task(self._assets.follow(self._engine, self._pool)),
-                asyncio.create_task(
-                    self._admission.find_disk(partial(disk_of, self._settings))
-                ),
-            )
+            chores = [
+                chore(work)
+                for work in (
+                    self._beat(),
+                    self._cleaning.go_on(),
+                    self._clock.follow(),
+                    boot_check.tell(self._engine),
+                    self._image.check(),
+                    self._assets.follow(self._engine, self._pool),
+                    self._admission.find_disk(partial(disk_of, self._settings)),
+                )
+            ]
             await self._stop.wait()
             self._gives_up = True
             await end((*chores, *self._runs.values()))

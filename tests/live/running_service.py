@@ -136,6 +136,7 @@ class RunningService:
             **os.environ,
             **dict.fromkeys(VARIABLES, ""),
             "SANDBOX_IMAGE": os.environ.get("SANDBOX_IMAGE", ""),
+            "SANDBOX_RUNTIME": os.environ.get("SECURITY_RUNTIME", ""),
             "PYTHONPATH": str(CHECKOUT),
             "CODE_WORK_DIR": str(self.work_dir),
             **self.settings,
