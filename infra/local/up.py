@@ -81,7 +81,7 @@ def _start(config: Config, work_dir: WorkDir, supervisor: Supervisor, console: C
     check_host(executor.environment, engine, console)
     console.say("starting the API and the executor")
     children = supervisor.start(executor), supervisor.start(api)
-    _wait_for_health(config, supervisor, children)
+    _wait_for_health(config, supervisor, children, console)
 
 
 class _Servers:
@@ -121,13 +121,15 @@ class _Servers:
 
 
 def _wait_for_health(
-    config: Config, supervisor: Supervisor, children: tuple[Child, ...]
+    config: Config, supervisor: Supervisor, children: tuple[Child, ...], console: Console
 ) -> None:
     problem: str | None = None
 
     def is_well() -> bool:
         nonlocal problem
         problem = health_problem(config)
+        if problem is not None:
+            console.status(f"waiting for the API: {problem}")
         return problem is None
 
     try:
@@ -188,13 +190,13 @@ def _advice(config: Config) -> str:
     """Say how LibreChat reaches the service."""
     if config.is_loopback:
         return (
-            f"LibreChat on this machine: LIBRECHAT_CODE_BASEURL={config.local_url}\n"
+            f"LibreChat on this machine: LIBRECHAT_CODE_BASEURL={config.local_url}/v1\n"
             f"{_WHERE_THE_KEY_GOES}\n"
             "LibreChat in Docker cannot reach a loopback address: start with --host 0.0.0.0"
         )
     return (
         "LibreChat in Docker: LIBRECHAT_CODE_BASEURL="
-        f"http://host.docker.internal:{config.port}\n"
+        f"http://host.docker.internal:{config.port}/v1\n"
         '(on Linux its container needs extra_hosts: ["host.docker.internal:host-gateway"])\n'
         f"{_WHERE_THE_KEY_GOES}\n"
         "Other machines can reach this address too, over HTTP in the clear: the key keeps them "
