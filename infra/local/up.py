@@ -17,7 +17,7 @@ from infra.local.engine_setup import ensure_engine
 from infra.local.errors import BadSettingError, ChildFailedError
 from infra.local.host_check import check_host
 from infra.local.image import ensure_sandbox_image
-from infra.local.ports import is_free
+from infra.local.ports import why_not_free
 from infra.local.sandbox_engine import choose_sandbox_engine
 from infra.local.sbom import report_sbom
 from infra.local.service import (
@@ -150,12 +150,9 @@ def _remove_containers(owner: str, console: Console) -> None:
 
 
 def _refuse_taken_port(config: Config) -> None:
-    if not is_free(config.port, host=config.host):
-        raise BadSettingError(
-            f"port {config.port} on {config.host} cannot be had: another program listens "
-            "there, or the address is not this machine's. Choose another with --port, or see "
-            f"who it is: ss -ltnp 'sport = :{config.port}'"
-        )
+    why = why_not_free(config.port, host=config.host)
+    if why is not None:
+        raise BadSettingError(f"port {config.port} on {config.host} cannot be had: {why}")
 
 
 def _introduce(config: Config, work_dir: WorkDir, console: Console) -> None:
