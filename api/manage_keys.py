@@ -53,8 +53,11 @@ def main(
                 return _revoke(path, options.id)
             case _:
                 return _list(path)
-    except (KeyFileError, OSError) as fault:
+    except KeyFileError as fault:
         sys.stderr.write(f"{fault}\n")
+        return 1
+    except OSError as fault:
+        sys.stderr.write(f"{path} cannot be written: {fault.strerror}\n")
         return 1
 
 

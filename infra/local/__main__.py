@@ -6,6 +6,7 @@ there is a virtual environment, to make it.
 
 import argparse
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Collection, Sequence
@@ -46,6 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options, rest, given, console)
     except LocalError as fault:
         console.error(str(fault))
+        return 1
+    except OSError as fault:
+        if fault.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+            raise
+        where = f" ({fault.filename})" if fault.filename else ""
+        console.error(
+            f"nothing can be written{where}: {fault.strerror}. Make room, or set another"
+            " CODE_WORK_DIR; `df -h` shows which disk is full"
+        )
         return 1
     except KeyboardInterrupt:
         console.plain()
