@@ -24,6 +24,7 @@ from api.rate_store import connected_rate_store
 from api.settings import ApiSettings
 from api.stopping import UntilStopped
 from storage.configuration import ConfigurationError, load_settings, unknown_variables
+from storage.leaving import leave
 from storage.observed import ObservedObjectStore
 from storage.s3 import S3ObjectStore
 from storage.sessions import Sessions
@@ -146,4 +147,4 @@ def make_server(app: Litestar, settings: ApiSettings) -> uvicorn.Server:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from api.dispatch import BrokerUnavailableError
 from api.run_queue import NOT_SHOWN
-from executor.messages import CANCEL_COMMAND, TASK_NAME, RunRequest, queue_of
+from executor.messages import CANCEL_COMMAND, TASK_NAME, RunRequest
 from executor.round_queue import declared_round_queue
 from executor.tool_messages import ROUND_TASK_NAME, RoundRequest
 
@@ -47,7 +47,7 @@ class RunProducer:
             BrokerUnavailableError: The broker does not answer, or refuses us. In rare cases it
                 has the run all the same; an executor drops it once its deadline has passed.
         """
-        await self._publish(TASK_NAME, request, queue_of(request.language))
+        await self._publish(TASK_NAME, request, request.queue)
 
     async def send_round(self, request: RoundRequest, executor: str) -> None:
         """Hand answers for a program that waits to its executor. As `send`."""

@@ -18,7 +18,7 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from api.dispatch import BrokerUnavailableError
-from executor.messages import QUEUE_NAME, TASK_NAME, RunRequest, queue_of
+from executor.messages import QUEUE_NAME, TASK_NAME, RunRequest
 from executor.redis_connection import redis_at
 from executor.round_queue import EXPIRY_S
 from executor.tool_messages import ROUND_TASK_NAME, RoundRequest, round_queue
@@ -64,7 +64,7 @@ class RedisRunQueue:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S), self._turns:
                 request = await self._by_brokers_clock(request)
-                queue = queue_of(request.language)
+                queue = request.queue
                 if len(request.code) > LARGE_BYTES:
                     message = await asyncio.to_thread(self.message, request, TASK_NAME, queue)
                 else:

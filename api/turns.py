@@ -3,6 +3,9 @@
 The broker hands out what came first, so a tenant with 200 runs in it would hold up everybody.
 It is given no more than executors can take, and a few more; the rest waits here, a future for
 each run, and `api.turns_order` says who is next.
+
+Whoever has nothing out need not even wait for the end of one: executors keep a slot, and a
+sandbox, for such runs (`Window.spare`).
 """
 
 import asyncio
@@ -31,31 +34,48 @@ class QueueLimits(NamedTuple):
     wait_s: float
 
 
-def window_for(executors: Iterable[ExecutorStatus]) -> int:
-    """Return how many runs may be sent and not ended at once.
+class Window(NamedTuple):
+    """How many runs may be sent and not ended at once."""
 
-    Those in excess of what executors run lie ready for whichever ends. With eight slots, runs
-    of 30 ms and two busy processors, all took 23 % longer without them than if every run was
-    sent at once, and 6 % longer with half as many; with runs of 150 ms there was no telling.
+    slots: int
+    """So many run at once."""
+    ready: int = 0
+    """More, that lie at the broker for whichever ends."""
+    spare: int = 0
+    """More, each of a tenant who has nothing else out: slots are kept for them."""
+
+
+def window_for(executors: Iterable[ExecutorStatus]) -> Window:
+    """Return how many may be out.
+
+    With eight slots, runs of 30 ms and two busy processors, all took 23 % longer with none that
+    lie ready than if every run was sent at once, and 6 % longer with half as many; with runs of
+    150 ms there was no telling.
     """
-    capacity = sum(executor.capacity for executor in executors if executor.accepting)
-    return capacity + max(1, capacity // 2) if capacity else UNKNOWN_WINDOW
+    accepting = [executor for executor in executors if executor.accepting]
+    capacity = sum(executor.capacity for executor in accepting)
+    if not capacity:
+        return Window(UNKNOWN_WINDOW)
+    spare = sum(executor.spare_capacity for executor in accepting)
+    return Window(capacity, ready=max(1, capacity // 2), spare=spare)
 
 
-def compiled_window_for(executors: Iterable[ExecutorStatus]) -> int:
-    """Return how many runs of compiled languages may be sent and not ended at once.
+def compiled_window_for(executors: Iterable[ExecutorStatus]) -> Window:
+    """Return how many of compiled languages may be out.
 
     Three quarters of what executors run, and none that lies ready: a flood of them leaves
     others a place, and those wait for no more than the end of one.
     """
     capacity = sum(executor.capacity for executor in executors if executor.accepting)
-    return max(1, capacity - max(1, capacity // 4)) if capacity else UNKNOWN_WINDOW
+    return Window(max(1, capacity - max(1, capacity // 4)) if capacity else UNKNOWN_WINDOW)
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter(Place):
     called: asyncio.Future[None] = field(kw_only=True)
     """Resolved when its turn comes, or is refused."""
+    is_spare: bool = False
+    """Whether it is out in a slot that is kept for such as it."""
 
 
 class Turns:
@@ -64,7 +84,8 @@ class Turns:
     def __init__(self, limits: QueueLimits) -> None:
         self._limits = limits
         self._order: TurnOrder[_Waiter] = TurnOrder()
-        self._window = UNKNOWN_WINDOW
+        self._window = Window(UNKNOWN_WINDOW)
+        self._spare_out = 0
         self._seldom = Seldom()
         self._waiting_since: dict[_Waiter, float] = {}
         """Whoever came first is first."""
@@ -85,14 +106,17 @@ class Turns:
         """How many have it."""
         return self._order.out
 
-    def widen(self, window: int) -> None:
-        """Let `window` out at once from now on. Those that are out beyond it may end."""
+    def widen(self, window: Window) -> None:
+        """Let as many out at once from now on. Those that are out beyond it may end."""
         self._window = window
         self._call()
 
     @asynccontextmanager
-    async def turn(self, tenant: str, user: str) -> AsyncGenerator[None, None]:
+    async def turn(self, tenant: str, user: str) -> AsyncGenerator[bool, None]:
         """Wait for a turn, and have it until the block ends, however it ends.
+
+        Returns:
+            Whether the run belongs into a slot that executors keep (`Window.spare`).
 
         Raises:
             TenantQueueFullError, QueueFullError: Too many wait already, or have come since
@@ -102,14 +126,27 @@ class Turns:
         called = asyncio.get_running_loop().create_future()
         waiter = _Waiter(tenant, user, called=called)
         try:
-            if self._order.out < self._window:
+            if self._admit(waiter):
                 self._order.begin(waiter)  # Nobody waits, else they would be out.
             else:
                 await self._wait(waiter)
-            yield
+            yield waiter.is_spare
         finally:
             self._order.leave(waiter)
+            self._spare_out -= waiter.is_spare
             self._call()
+
+    def _admit(self, waiter: _Waiter) -> bool:
+        """Take room for it, if there is any; return whether there was."""
+        slots, ready, spare = self._window
+        others = self._order.out - self._spare_out
+        if others < slots:
+            return True
+        if self._spare_out < spare and self._order.is_idle(waiter):
+            waiter.is_spare = True
+            self._spare_out += 1
+            return True
+        return others < slots + ready
 
     async def _wait(self, waiter: _Waiter) -> None:
         self._order.wait(waiter)
@@ -142,7 +179,7 @@ class Turns:
 
     def _call(self) -> None:
         """Give turns to those that are next, while there are any to give."""
-        while self._order.waiting and self._order.out < self._window:
+        while self._order.waiting and self._admit(self._order.first()):
             called = self._order.next().called
             if not called.done():  # Else its client leaves at this moment, and passes it on.
                 called.set_result(None)

@@ -83,16 +83,34 @@ class TurnOrder(Generic[PlaceT]):
         tenant.branches[user].places[place] = None
         self._count(place, waiting=1)
 
-    def next(self) -> PlaceT:
-        """Give the place its turn that is next. Somebody must be waiting."""
+    def first(self) -> PlaceT:
+        """Return the place that is next. Somebody must be waiting."""
         branch = self._all
         while branch.branches:
-            waiting = [item for item in branch.branches.items() if item[1].waiting]
-            _, branch = min(waiting, key=lambda item: item[1].out)
-        place, _ = branch.places.popitem(last=False)
+            waiting = [each for each in branch.branches.values() if each.waiting]
+            branch = min(waiting, key=lambda each: each.out)
+        return next(iter(branch.places))
+
+    def next(self) -> PlaceT:
+        """Give the place its turn that is next. Somebody must be waiting."""
+        place = self.first()
+        *_, (tenant, user) = self._way(place)
+        del tenant.branches[user].places[place]
         self._count(place, waiting=-1)
         self.begin(place)
         return place
+
+    def is_idle(self, place: PlaceT) -> bool:
+        """Whether the tenant of a place, which has not had its turn, has none out.
+
+        Of a tenant who is alone here it is asked of the user instead: a key can name any users,
+        but with no other tenant there is nobody to take anything from.
+        """
+        tenant = self._all.branches.get(place.tenant)
+        if tenant is None or not tenant.out:
+            return True
+        user = tenant.branches.get(place.user)
+        return len(self._all.branches) == 1 and (user is None or not user.out)
 
     def leave(self, place: PlaceT) -> None:
         """Take a place out, wherever it is by now. Once more changes nothing."""

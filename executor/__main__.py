@@ -9,13 +9,14 @@ from typing import Any
 from celery import signals
 
 from executor.boot_check import KnownEscapeError
-from executor.messages import RUN_QUEUES
+from executor.messages import SHARED_QUEUES
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
 from executor.shared_assets import SharedAssetsError
 from executor.tasks import app, wire
 from executor.tool_messages import round_queue
 from storage.configuration import ConfigurationError, load_settings
+from storage.leaving import leave
 from telemetry.logs import set_up_logs
 from telemetry.traces import TracesError, set_up_traces
 
@@ -72,9 +73,9 @@ def main() -> int:
                 "--quiet",  # Its banner is no log line.
                 "worker",
                 "--pool=threads",
-                f"--concurrency={settings.runs_at_once}",
+                f"--concurrency={settings.runs_at_once + settings.spare_runs}",
                 f"--hostname=executor@{service.instance_id}",
-                f"--queues={','.join((round_queue(service.instance_id), *RUN_QUEUES))}",
+                f"--queues={','.join((round_queue(service.instance_id), *SHARED_QUEUES))}",
                 f"--loglevel={settings.log_level}",
                 "--without-gossip",
                 "--without-mingle",
@@ -91,4 +92,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

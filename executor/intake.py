@@ -22,11 +22,18 @@ class Intake:
     def __init__(self, queues: Sequence[str]) -> None:
         self._queues = queues
         self._consumer: Any = None
+        self._spare: Any = None
         self._is_open = True
 
     def attach(self, consumer: Any) -> None:
         """Take note of Celery's consumer, once it consumes."""
         self._consumer = consumer
+
+    def attach_spare(self, consumer: Any) -> None:
+        """Take note of the consumer of spare runs (`executor.spare_intake`)."""
+        self._spare = consumer
+        if not self._is_open:
+            consumer.cancel()
 
     def keep(self, *, is_open: bool) -> None:
         """Consume, or do not. To be repeated: Celery may be between two connections.
@@ -44,6 +51,8 @@ class Intake:
         try:
             for queue in self._queues:
                 change(queue)
+            if self._spare is not None:
+                (self._spare.consume if is_open else self._spare.cancel)()
         except Exception as fault:  # noqa: BLE001 - what goes up from here ends Celery's loop
             _log.info("the queues cannot be changed just now: %r", fault)
         else:

@@ -15,7 +15,10 @@ TASK_NAME = "executor.run_code"
 QUEUE_NAME = "code-command.runs"
 COMPILED_QUEUE_NAME = f"{QUEUE_NAME}.compiled"
 """Of languages whose compilers take long and much memory: executors take from both in turns."""
-RUN_QUEUES = (QUEUE_NAME, COMPILED_QUEUE_NAME)
+SHARED_QUEUES = (QUEUE_NAME, COMPILED_QUEUE_NAME)
+SPARE_QUEUE_NAME = f"{QUEUE_NAME}.spare"
+"""Of tenants who have nothing else under way: executors keep slots for them."""
+RUN_QUEUES = (*SHARED_QUEUES, SPARE_QUEUE_NAME)
 
 MAX_CODE_BYTES = 4 * 1024 * 1024
 """Longest program, in bytes of UTF-8. LibreChat's write-file tool sends file contents as
@@ -30,11 +33,6 @@ def is_compiled(language: str) -> bool:
     """Whether programs of a language, by its canonical name, are of those that take long."""
     known = LANGUAGES.get(language)
     return known is not None and known.compiles_large
-
-
-def queue_of(language: str) -> str:
-    """Return where runs of a language wait for an executor."""
-    return COMPILED_QUEUE_NAME if is_compiled(language) else QUEUE_NAME
 
 
 class MemoryClass(StrEnum):
@@ -78,11 +76,21 @@ class RunRequest(BaseModel):
     deadline: float
     """Unix time, seconds; on its way, by the broker's clock. Nobody waits for a report after
     it, so a message found later is dropped."""
+    is_spare: bool = False
+    """Whether it is for a slot that is kept for tenants who have nothing else under way
+    (`api.turns`)."""
     tenant_class: str = "key"
     """How the tenant was let in: for figures, which name no tenant (`api.caller`)."""
     request_id: RequestId = ""
     """Of the HTTP request, for logs."""
     trace: TraceParent = ""
+
+    @property
+    def queue(self) -> str:
+        """Where it waits for an executor."""
+        if self.is_spare:
+            return SPARE_QUEUE_NAME
+        return COMPILED_QUEUE_NAME if is_compiled(self.language) else QUEUE_NAME
 
 
 class Stopped(StrEnum):

@@ -6,35 +6,23 @@ A sandbox leaves the pool once and never comes back: it is used for one run and 
 import asyncio
 import os
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from executor.concurrency import end
 from executor.pool_claims import Claims
-from executor.pool_clock import Clock, LoopClock, Respite
+from executor.pool_clock import RESPITE_S, Clock, LoopClock, Respite
 from executor.pool_demand import Demand, Wanted, group_of
 from executor.pool_making import Making
 from executor.pool_pace import pace_of
 from executor.pool_preloading import Preloading
 from executor.pool_removal import Removal
+from executor.pool_reserve import Reserve
 from executor.pool_shelf import Shelf, State, Waiting
+from executor.pool_tally import Tally
 from executor.sandbox import Sandbox, SandboxEngine, SandboxUnavailableError
 
 TENDING_INTERVAL_S = 5.0
 """How often the pool looks after itself though nobody comes and nothing happens."""
-
-
-RESPITE_S = 0.05
-"""How long making, preloading and removing is put off when a program has got a sandbox or has
-ended in one, if another sandbox is waiting still. On two processors, a small program beside
-which a sandbox is made takes half as long again; most are answered by then."""
-
-
-class Tally(NamedTuple):
-    """How many sandboxes were made, could not be, and are gone again."""
-
-    made: int
-    failed: int
-    removed: int
 
 
 class WarmPool:
@@ -44,15 +32,16 @@ class WarmPool:
     the destruction of used ones is awaited.
 
     Whoever finds no sandbox waits for the next one that is made, first come, first served. So
-    while anybody waits no sandbox does, and the other way round.
+    while anybody waits no sandbox does, but for one that is kept (`executor.pool_reserve`).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are named, and most have defaults
         self,
         engine: SandboxEngine,
         *,
         size: int,
         most: int = 0,
+        slots: int = 1,
         processors: int = os.cpu_count() or 1,
         clock: Clock | None = None,
     ) -> None:
@@ -62,6 +51,7 @@ class WarmPool:
             engine: Makes the sandboxes.
             size: How many wait though nobody comes. With 0 none ever waits.
             most: How many may wait where many come; `size`, if that is more.
+            slots: How many programs run at once, apart from spare ones.
             processors: No sandbox preloads while as many programs run.
             clock: Where the time comes from.
         """
@@ -70,6 +60,7 @@ class WarmPool:
         self._clock = clock or LoopClock()
         self._demand = Demand(least=size, most=max(size, most))
         self._shelf = Shelf()
+        self._reserve = Reserve(self._clock, most=min(1, size), slots=slots)
         self._claims = Claims(undelivered=self._take_back)
         self._claimed: set[Sandbox] = set()
         self._abandoned: set[asyncio.Task[Sandbox]] = set()
@@ -148,12 +139,12 @@ class WarmPool:
         self._discard(self._shelf.remove_oldest(but=0))
         await self._removal.finished()
 
-    async def claim(self, language: str) -> Sandbox:
+    async def claim(self, language: str, *, is_spare: bool = False) -> Sandbox:
         """Return a sandbox that no one else has or had, for a program of `language`.
 
         For Python a preloaded one, else a bare one, else one that preloads just now; for other
-        languages a bare one first; else the next that is made. Whoever claims it must
-        `retire` it.
+        languages a bare one first; else the next that is made, of which spare runs are given
+        the first. Whoever claims it must `retire` it.
 
         Raises:
             SandboxUnavailableError: None waits, and none can be made.
@@ -162,7 +153,8 @@ class WarmPool:
             raise SandboxUnavailableError("the pool is closed")
         group = group_of(language)
         self._demand.arrived(group, self._clock.now())
-        while (waiting := self._shelf.take(group)) is not None:
+        kept = 0 if is_spare else self._kept
+        while (waiting := self._shelf.take(group, but=kept)) is not None:
             self._claimed.add(waiting.sandbox)
             self._respite.begin(RESPITE_S)
             self._tend()
@@ -174,7 +166,8 @@ class WarmPool:
             if waiting.usable:
                 return waiting.sandbox
             self.retire(waiting.sandbox)
-        claim = self._claims.join()
+        self._reserve.lacking()
+        claim = self._claims.join(is_first=is_spare)
         self._tend()
         try:
             return await self._claims.wait(claim)
@@ -250,11 +243,17 @@ class WarmPool:
         if self.removing >= self._pace.backlog:
             return 0
         if self._claims:
-            return min(self._pace.creations, len(self._claims)) - self._making.count
+            to_keep = 0 if self._making.trouble else self._kept - len(self._shelf)
+            lacking = len(self._claims) + max(0, to_keep)
+            return min(self._pace.creations, lacking) - self._making.count
         if self._making.paused or (self._respite.lasts and len(self._shelf)):
             return 0
         at_once = 1 if self._making.trouble else self._pace.creations
         return min(at_once, wanted.waiting - len(self._shelf)) - self._making.count
+
+    @property
+    def _kept(self) -> int:
+        return self._reserve.kept(others=len(self._claimed) + len(self._claims))
 
     def _may_preload(self, wanted: Wanted) -> bool:
         """Whether nobody else could use the processor time."""
@@ -280,9 +279,10 @@ class WarmPool:
 
     def _place(self, sandbox: Sandbox) -> None:
         """Give a fresh sandbox to who has waited longest; if nobody waits, it does."""
+        is_kept = not self._claims.has_first and len(self._shelf) < self._kept
         if self._tending is None:
             self._removal.add(sandbox)
-        elif self._claims.give(sandbox):
+        elif not is_kept and self._claims.give(sandbox):
             self._claimed.add(sandbox)
         else:
             self._shelf.put(sandbox)

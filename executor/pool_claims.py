@@ -1,4 +1,4 @@
-"""Programs that wait for a sandbox: first come, first served."""
+"""Programs that wait for a sandbox: first come, first served, and spare runs before others."""
 
 import asyncio
 from collections import deque
@@ -18,16 +18,23 @@ class Claims:
                 heard of it. Nobody else has had it.
         """
         self._undelivered = undelivered
-        self._claims: deque[asyncio.Future[Sandbox]] = deque()
+        self._first: deque[asyncio.Future[Sandbox]] = deque()
+        self._others: deque[asyncio.Future[Sandbox]] = deque()
+        self._lines = (self._first, self._others)
 
     def __len__(self) -> int:
         """How many wait."""
-        return len(self._claims)
+        return len(self._first) + len(self._others)
 
-    def join(self) -> "asyncio.Future[Sandbox]":
-        """Get in line."""
+    @property
+    def has_first(self) -> bool:
+        """Whether any of them goes before others."""
+        return bool(self._first)
+
+    def join(self, *, is_first: bool) -> "asyncio.Future[Sandbox]":
+        """Get in line: `is_first`, before those who are not."""
         claim: asyncio.Future[Sandbox] = asyncio.get_running_loop().create_future()
-        self._claims.append(claim)
+        (self._first if is_first else self._others).append(claim)
         return claim
 
     async def wait(self, claim: "asyncio.Future[Sandbox]") -> Sandbox:
@@ -35,8 +42,9 @@ class Claims:
         try:
             return await claim
         except asyncio.CancelledError:
-            if claim in self._claims:
-                self._claims.remove(claim)
+            line = next((line for line in self._lines if claim in line), None)
+            if line is not None:
+                line.remove(claim)
             elif not claim.cancelled() and claim.exception() is None:
                 self._undelivered(claim.result())
             raise
@@ -56,8 +64,9 @@ class Claims:
         return claim is not None
 
     def _next(self) -> "asyncio.Future[Sandbox] | None":
-        while self._claims:
-            claim = self._claims.popleft()
-            if not claim.done():  # A cancelled one may not have heard of it yet.
-                return claim
+        for line in self._lines:
+            while line:
+                claim = line.popleft()
+                if not claim.done():  # A cancelled one may not have heard of it yet.
+                    return claim
         return None

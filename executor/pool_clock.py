@@ -12,6 +12,11 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 """How long to wait before trying again what has just failed, and failed before."""
 
+RESPITE_S = 0.05
+"""How long making, preloading and removing is put off when a program has got a sandbox or has
+ended in one, if another sandbox is waiting still. On two processors, a small program beside
+which a sandbox is made takes half as long again; most are answered by then."""
+
 
 class Clock(Protocol):
     """Says what time it is, and lets it pass."""

@@ -67,11 +67,15 @@ class Shelf:
         """Add a new one."""
         self._waiting.append(Waiting(sandbox))
 
-    def take(self, group: Group) -> Waiting | None:
+    def take(self, group: Group, *, but: int = 0) -> Waiting | None:
         """Remove and return the one that is best for `group`, the oldest of its kind.
+
+        None if no more than `but` are there.
 
         The oldest, because preloading used its processor time up; by now it has some again.
         """
+        if len(self) <= but:
+            return None
         for state in PREFERENCES[group]:
             waiting = self.oldest(state)
             if waiting is not None:

@@ -176,7 +176,8 @@ class Runner:
         self, request: RunRequest, steps: Steps, state: StateOfRun | None
     ) -> Sandbox:
         async with AsyncExitStack() as downloads:
-            claim = asyncio.create_task(self.pool.claim(request.language))
+            claimed = self.pool.claim(request.language, is_spare=request.is_spare)
+            claim = asyncio.create_task(claimed)
             try:
                 saved = None if state is None else await state.open(downloads)
                 opened = await self._open_inputs(request, downloads)

@@ -27,7 +27,7 @@ from executor.intake import Intake
 from executor.kept_state import StateKeeper
 from executor.memory import MemoryRules
 from executor.messages import (
-    RUN_QUEUES,
+    SHARED_QUEUES,
     Failed,
     FailureKind,
     RunReport,
@@ -67,6 +67,7 @@ class ExecutorService:
             self._engine,
             size=settings.sandbox_pool_size,
             most=settings.most_waiting_sandboxes,
+            slots=settings.runs_at_once,
         )
         self._clock = BrokerClock(settings.clock_url)
         self._store = ObservedObjectStore(S3ObjectStore(settings), around=traces.storage_span)
@@ -103,7 +104,7 @@ class ExecutorService:
         self._life: Future[None] | None = None
         self._stop = asyncio.Event()
         self._gives_up = False
-        self.intake = Intake(RUN_QUEUES)
+        self.intake = Intake(SHARED_QUEUES)
         """For Celery's consumer to be attached to."""
         self._image = ImageCheck(settings.sandbox_image, partial(image_labels, settings))
         self._admission = Admission(
@@ -278,6 +279,7 @@ class ExecutorService:
             running=len(self._runs),
             held_sandboxes=len(self._held),
             capacity=self._settings.runs_at_once,
+            spare_capacity=self._settings.spare_runs,
             figures=self._figures(),
         )
 

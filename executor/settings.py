@@ -194,6 +194,14 @@ class ExecutorSettings(StorageSettings):
         return max(1, min(by_processors, by_memory))
 
     @property
+    def spare_runs(self) -> int:
+        """How many more may run, each the only one of its tenant (`RunRequest.is_spare`).
+
+        An eighth more, and one at least: so much must the memory bear beyond `runs_at_once`.
+        """
+        return max(1, self.runs_at_once // 8)
+
+    @property
     def most_waiting_sandboxes(self) -> int:
         """How large the pool may become: never smaller than it always is.
 

@@ -59,6 +59,8 @@ class ExecutorStatus(BaseModel):
     held_sandboxes: int = 0
     """Programs that wait for tools."""
     capacity: int
+    spare_capacity: Count = 0
+    """More, for those that are `RunRequest.is_spare`. An older executor has none."""
     figures: ExecutorFigures = ExecutorFigures()
 
     @property

@@ -12,6 +12,7 @@ from executor.reports import EXPIRY_S
 from executor.round_queue import declared_round_queue
 from executor.service import ExecutorService
 from executor.settings import ExecutorSettings
+from executor.spare_intake import spare_intake
 from executor.tool_messages import ROUND_TASK_NAME, RoundRequest
 
 QUEUE_ALLOWANCE_S = 300
@@ -44,6 +45,9 @@ def wire(service: ExecutorService, settings: ExecutorSettings) -> None:
     WiredTask.wired = service
     worker_ready.connect(_attach_intake)
     use_steady_transport()
+    app.steps["consumer"].add(
+        spare_intake(service.intake, shared=settings.runs_at_once, spare=settings.spare_runs)
+    )
     app.amqp.queues.add(declared_round_queue(service.instance_id))
     app.conf.update(
         broker_url=settings.broker_url.get_secret_value(),

@@ -164,7 +164,7 @@ def _disk(work_dir: Path) -> Check:
 
 def _memory(settings: ExecutorSettings) -> Check:
     one = settings.large_memory_bytes + settings.workspace_size_limit
-    most = settings.runs_at_once * one
+    most = (settings.runs_at_once + settings.spare_runs) * one
     most += settings.most_waiting_sandboxes * WAITING_BYTES
     there = _memory_bytes()
     text = f"runs may take {most / 1024**3:.1f} GB at worst, of {there / 1024**3:.1f}"

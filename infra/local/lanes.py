@@ -44,7 +44,7 @@ class Lane:
 
 
 _ATTACKS = ("tests/security", "tests/faults")
-_ENGINES = ("tests/contracts", "tests/e2e", "tests/sandbox")
+_ENGINES = ("tests/contracts", "tests/e2e", "tests/sandbox", "tests/traps")
 
 
 def _all_but(*folders: str) -> tuple[str, ...]:

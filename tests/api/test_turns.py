@@ -1,83 +1,24 @@
 """Runs wait for their turn, have it, and give it back, whatever happens to them meanwhile."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.dispatch import DispatchError, QueueFullError, RunTimedOutError, TenantQueueFullError
-from api.turns import UNKNOWN_WINDOW, QueueLimits, Turns, compiled_window_for, window_for
+from api.turns import (
+    UNKNOWN_WINDOW,
+    QueueLimits,
+    Window,
+    compiled_window_for,
+    window_for,
+)
 from tests.api.service import executor_status
+from tests.api.turns_crowd import AMPLE, Run, crowd, settled
 
 pytestmark = pytest.mark.anyio
-
-AMPLE = QueueLimits(runs=1000, runs_per_tenant=1000, wait_s=60)
-
-
-class Run:
-    """A run that has its turn until it is told to end."""
-
-    def __init__(self, turns: Turns, who: str) -> None:
-        self.who = who
-        self.began = asyncio.Event()
-        self.over = asyncio.Event()
-        self._turns = turns
-        self.task = asyncio.create_task(self._live())
-
-    async def _live(self) -> None:
-        async with self._turns.turn(*self.who.split("/")):
-            self.began.set()
-            await self.over.wait()
-
-    @property
-    def is_out(self) -> bool:
-        return self.began.is_set() and not self.task.done()
-
-
-class Crowd:
-    """Several runs, and the order in which they began."""
-
-    def __init__(self, turns: Turns) -> None:
-        self.turns = turns
-        self.runs: list[Run] = []
-
-    async def come(self, *names: str) -> list[Run]:
-        """Have runs come, named `tenant/user`, one after the other."""
-        runs = [Run(self.turns, name) for name in names]
-        self.runs += runs
-        await settled()
-        return runs
-
-    async def served(self) -> list[str]:
-        """End one run after the other; say in which order they began."""
-        order: list[str] = []
-        while out := [run for run in self.runs if run.is_out]:
-            order += [run.who for run in out if run.who not in order]
-            out[0].over.set()
-            await settled()
-        return order
-
-
-@asynccontextmanager
-async def crowd(window: int, limits: QueueLimits = AMPLE) -> AsyncGenerator[Crowd, None]:
-    """Begin with so many turns; afterwards see that all have been given back."""
-    turns = Turns(limits)
-    turns.widen(window)
-    crowd = Crowd(turns)
-    yield crowd
-    for run in crowd.runs:
-        run.task.cancel()
-    await asyncio.gather(*(run.task for run in crowd.runs), return_exceptions=True)
-    assert (turns.out, turns.waiting) == (0, 0)
-
-
-async def settled() -> None:
-    """Let every task go as far as it can: a turn passes through four or five of the loop's."""
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 class TestWaiting:
@@ -151,21 +92,27 @@ class TestWindow:
     def test_it_is_what_executors_run_and_some_more(self) -> None:
         four = executor_status()
 
-        assert window_for([]) == UNKNOWN_WINDOW
-        assert window_for([four.model_copy(update={"capacity": 1})]) == 2
-        assert window_for([four]) == 6
-        assert window_for([four, four, four]) == 18
+        assert window_for([]) == (UNKNOWN_WINDOW, 0, 0)
+        assert window_for([four.model_copy(update={"capacity": 1})]) == (1, 1, 0)
+        assert window_for([four]) == (4, 2, 0)
+        assert window_for([four, four, four]) == (12, 6, 0)
+
+    def test_spare_slots_are_those_of_all_who_take_runs(self) -> None:
+        one = executor_status().model_copy(update={"spare_capacity": 1})
+        ending = one.model_copy(update={"accepting": False})
+
+        assert window_for([one, one, ending]) == (8, 4, 2)
 
     def test_of_compiled_languages_fewer_are_out_than_run(self) -> None:
-        four = executor_status()
+        four = executor_status().model_copy(update={"spare_capacity": 1})
 
-        def window(*capacities: int) -> int:
+        def window(*capacities: int) -> Window:
             return compiled_window_for(
                 [four.model_copy(update={"capacity": each}) for each in capacities]
             )
 
-        assert [window(1), window(2), window(4), window(4, 4)] == [1, 1, 3, 6]
-        assert window() == UNKNOWN_WINDOW
+        assert [sum(window(*all_)) for all_ in ([1], [2], [4], [4, 4])] == [1, 1, 3, 6]
+        assert window() == (UNKNOWN_WINDOW, 0, 0)
 
     def test_who_takes_no_runs_has_no_room_for_any(self) -> None:
         four = executor_status()
@@ -177,7 +124,7 @@ class TestWindow:
     async def test_a_wider_one_lets_more_out_at_once(self) -> None:
         async with crowd(window=1) as here:
             runs = await here.come(*["acme/ann"] * 5)
-            here.turns.widen(3)
+            here.turns.widen(Window(3))
             await settled()
 
             assert [run.is_out for run in runs] == [True, True, True, False, False]
@@ -185,7 +132,7 @@ class TestWindow:
     async def test_a_smaller_one_ends_nothing_and_lets_nobody_out(self) -> None:
         async with crowd(window=3) as here:
             runs = await here.come(*["acme/ann"] * 4)
-            here.turns.widen(1)
+            here.turns.widen(Window(1))
             runs[0].over.set()
             await settled()
 
@@ -249,7 +196,7 @@ async def _any_course(steps: list[tuple[str, int]], limits: QueueLimits) -> None
                 alive[number % len(alive)].task.cancel()
             elif step == "window":
                 window = number % 4
-                here.turns.widen(window)
+                here.turns.widen(Window(window))
             elif step == "settle":
                 await settled()
             elif step == "pause":

@@ -109,4 +109,4 @@ def _load(bench: Bench, program: Program, seconds: float) -> tuple[float, float]
     return load.rate(began_at, ended_at), percentile(load.took_ms, 0.95)
 
 
-CASES = (Case(name="load", measure=_measure, needs_own=True),)
+CASES = (Case(name="load", measure=_measure, in_short=False, needs_own=True),)

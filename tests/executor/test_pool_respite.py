@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from executor.pool import RESPITE_S, WarmPool
+from executor.pool import WarmPool
+from executor.pool_clock import RESPITE_S
 from executor.sandbox import Sandbox
 from tests.executor.fake_clock import FakeClock, TimedEngine, settle
 from tests.executor.local_engine import LocalEngine

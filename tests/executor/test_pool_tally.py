@@ -4,7 +4,8 @@ import pytest
 from structlog.contextvars import get_contextvars
 from typing_extensions import override
 
-from executor.pool import Tally, WarmPool
+from executor.pool import WarmPool
+from executor.pool_tally import Tally
 from executor.sandbox import Sandbox, SandboxUnavailableError
 from telemetry.ids import bound
 from tests.executor.eventually import eventually

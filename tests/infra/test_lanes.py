@@ -12,7 +12,10 @@ from tests.live.running_service import eventually
 
 FOLDERS = tuple(
     f"tests/{name}"
-    for name in ("security", "faults", "contracts", "e2e", "sandbox", "live", "api")
+    for name in (
+        *("security", "faults", "contracts", "e2e"),
+        *("sandbox", "traps", "live", "api"),
+    )
 )
 SETTINGS = """
 [tool.pytest.ini_options]
@@ -85,7 +88,7 @@ def test_each_test_is_in_one_lane(
 
     expected = [f"{kind} {folder}" for kind in ("docker", "plain") for folder in FOLDERS]
     assert sorted(seen.read_text().splitlines()) == sorted(expected)
-    assert f"{len(LANES)} lanes: 14 passed in" in last_line(capfd)
+    assert f"{len(LANES)} lanes: 16 passed in" in last_line(capfd)
 
 
 def test_a_lane_that_has_begun_before_is_run_once(
@@ -100,7 +103,7 @@ def test_a_lane_that_has_begun_before_is_run_once(
     assert lanes.run() == 0
 
     assert len(seen.read_text().splitlines()) == 2 * len(FOLDERS)
-    assert f"{len(LANES)} lanes: 14 passed in" in last_line(capfd)
+    assert f"{len(LANES)} lanes: 16 passed in" in last_line(capfd)
 
 
 def test_what_was_begun_can_be_ended(
@@ -131,7 +134,7 @@ def test_what_fails_beside_others_and_passes_alone_is_told(
     assert seen.read_text().count("tried") == 2
     out = capfd.readouterr().out
     assert "without Docker: 1 failed beside others; now alone" in out
-    assert "1 failed, 14 passed; what failed has passed alone in" in out.splitlines()[-1]
+    assert "1 failed, 16 passed; what failed has passed alone in" in out.splitlines()[-1]
 
 
 def test_what_fails_twice_fails_the_whole(
@@ -140,7 +143,7 @@ def test_what_fails_twice_fails_the_whole(
     (checkout / "tests/api/test_broken.py").write_text("def test_a(): assert False\n")
 
     assert run(checkout) == 1
-    assert "1 failed, 14 passed in" in last_line(capfd)
+    assert "1 failed, 16 passed in" in last_line(capfd)
 
 
 def test_a_module_that_cannot_be_imported_fails_the_whole(checkout: Path) -> None:

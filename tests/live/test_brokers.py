@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 from tests.api.broker import running_valkey
 from tests.live.programmatic import programs
 from tests.live.rabbitmq import VIRTUAL_HOSTS, running_rabbitmq
-from tests.live.running_service import RunningService, eventually, running_service
+from tests.live.running_service import TENANTS, RunningService, eventually, running_service
 from tests.live.running_service_altered import lone_api
 from tests.live.running_service_caller import Caller, stored_files
 
@@ -30,9 +31,12 @@ LIMIT_S = 4
 SETTINGS = {
     "CODE_EXEC_TIMEOUT": str(LIMIT_S),
     "EXECUTOR_CONCURRENCY": str(SLOTS),
+    "METRICS": "open",
     "QUEUE_LIMIT_PER_TENANT": str(WAITING),
 }
 BURST = 10
+CROWD = SLOTS + SLOTS // 2 + 2
+"""Two more than run and lie ready."""
 FLOOD = 30
 """More than run, lie ready and may wait, taken together."""
 LOST_S = 60
@@ -76,6 +80,15 @@ def bash(service: RunningService, code: str) -> httpx.Response:
 def lines_of(service: RunningService, request_id: str) -> list[str]:
     """Return what the executor has said of a request."""
     return [line for line in service.log("executor").splitlines() if f'"{request_id}"' in line]
+
+
+def waiting(service: RunningService) -> int:
+    """Return how many runs wait in the API for their turn."""
+    with service.caller() as caller:
+        found = re.search(
+            r"(?m)^code_command_runs_queued (\d+)", caller.http.get("/metrics").text
+        )
+    return int(found[1]) if found else 0
 
 
 def await_begun(service: RunningService) -> None:
@@ -142,6 +155,32 @@ def test_beyond_the_queues_limit_runs_are_refused_and_the_others_answered(
     assert counted.keys() == {200, 429}
     assert counted[200] >= SLOTS + WAITING
     assert all("Retry-After" in answer.headers for answer in answers if answer.is_error)
+
+
+def test_who_fills_all_slots_keeps_nobody_from_a_single_run(service: RunningService) -> None:
+    code = "date +%s%N; sleep 2; date +%s%N"
+    with (
+        ThreadPoolExecutor(CROWD) as clients,
+        httpx.Client(
+            base_url=service.address,
+            headers={"X-API-Key": service.keys[TENANTS[1]]},
+            timeout=60,
+            trust_env=False,
+        ) as other,
+    ):
+        flood = [clients.submit(bash, service, code) for _ in range(CROWD)]
+        eventually(lambda: waiting(service) > 0, "they wait for their turn")
+        single = other.post("/exec", json={"lang": "bash", "code": "date +%s%N"})
+        answered = [run for run in flood if run.done()]
+
+    began = int(single.json()["stdout"])
+    spans = [tuple(map(int, run.result().json()["stdout"].split())) for run in flood]
+    ended_before = sum(end < began for _, end in spans)
+    assert ended_before == 0, "it began before any of the others had ended"
+    assert not answered
+    # The slot that is kept is not the flood's, when it is alone again.
+    at_once = [sum(start <= moment < end for start, end in spans) for moment, _ in spans]
+    assert max(at_once) <= SLOTS
 
 
 def test_a_client_that_leaves_ends_its_run(service: RunningService, caller: Caller) -> None:

@@ -50,7 +50,11 @@ def eventually(
 
 
 def request(
-    code: str, *inputs: FileEntry, language: str = "bash", wait_s: float = TIMEOUT_S
+    code: str,
+    *inputs: FileEntry,
+    language: str = "bash",
+    wait_s: float = TIMEOUT_S,
+    is_spare: bool = False,
 ) -> RunRequest:
     return RunRequest(
         run_id=new_id(),
@@ -60,6 +64,7 @@ def request(
         language=language,
         code=code,
         inputs=inputs,
+        is_spare=is_spare,
         deadline=time.time() + wait_s,
     )
 
@@ -188,6 +193,12 @@ class ExecutorProcess:
         return status is not None and status.engine == state
 
     @property
+    def running(self) -> int:
+        """How many runs it has, as it says."""
+        status = self.status
+        return 0 if status is None else status.running
+
+    @property
     def containers(self) -> set[str]:
         """Its containers, those that have ended included."""
         return containers_of(self.owner)
@@ -197,11 +208,11 @@ class ExecutorProcess:
         eventually(lambda: len(self.containers) == containers, "only the pool is left")
 
     def send(self, run: RunRequest) -> Sent:
-        return self.send_raw([run.model_dump(mode="json")], run.run_id)
+        return self.send_raw([run.model_dump(mode="json")], run.run_id, run.queue)
 
-    def send_raw(self, args: list[Any], run_id: str) -> Sent:
-        """Put a message on the queue, whatever is in it."""
-        self._client.send_task(TASK_NAME, args=args, queue=QUEUE_NAME, task_id=run_id)
+    def send_raw(self, args: list[Any], run_id: str, queue: str = QUEUE_NAME) -> Sent:
+        """Put a message on a queue, whatever is in it."""
+        self._client.send_task(TASK_NAME, args=args, queue=queue, task_id=run_id)
         return Sent(self._valkey, run_id)
 
     def run(self, code: str, *inputs: FileEntry, language: str = "bash") -> Finished:
