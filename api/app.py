@@ -21,6 +21,7 @@ from api.descriptions import openapi_config
 from api.dispatch import Dispatcher
 from api.error_handlers import EXCEPTION_HANDLERS
 from api.health import HealthCheck
+from api.held_bodies import HeldBodies
 from api.metrics import Metrics, metrics_route
 from api.observed_runs import ObservedDispatcher, ObservedRounds, RunWatchers
 from api.profile import Profiles
@@ -52,12 +53,14 @@ def create_app(  # noqa: PLR0913 - what it is made of
     executions: ExecutionStore,
     rate_limits: RateLimits | None = None,
     storage_errors: Mapping[str, int] = {},
+    bodies: HeldBodies | None = None,
 ) -> Litestar:
     """Build the app. Takes ports, so that a test can pass its own.
 
     Every route is served at `/` and at `/v1`; Litestar itself takes repeated and trailing
     slashes for one (librechat-contract 7.3 and trap 46). Requests are counted where
-    `rate_limits` are given. What `storage_errors` counts is shown among the figures.
+    `rate_limits` are given. What `storage_errors` counts is shown among the figures. `bodies`
+    are those that requests hold; unset, as many as this process may.
     """
     health = HealthCheck(store, dispatcher)
     metrics = _metrics(settings, sessions, storage_errors)
@@ -73,6 +76,7 @@ def create_app(  # noqa: PLR0913 - what it is made of
             dispatcher=dispatcher,
             timeout_s=settings.run_timeout_s,
             profiles=profiles,
+            bodies=bodies or HeldBodies(),
             needs_hint=settings.state_strict,
         ),
         "programmatic": Programmatic(

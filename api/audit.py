@@ -5,6 +5,7 @@ of its files or a key. It is written before the answer goes out, in one write to
 opened for it (`O_APPEND`): rotation may move the file away at any moment.
 """
 
+import errno
 import json
 import logging
 import os
@@ -132,16 +133,25 @@ class AuditLog:
     def _append(self, tenant: str, line: bytes) -> None:
         # A tenant is 1 to 64 of `A-Za-z0-9_-` (`storage.sessions`), so it is a file's name.
         path = self._folder / f"{tenant}.jsonl"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
             descriptor = os.open(path, flags, 0o640)
         except FileNotFoundError:
             self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
             descriptor = os.open(path, flags, 0o640)
         try:
-            os.write(descriptor, line)
+            if _is_torn(descriptor):
+                line = b"\n" + line
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
+
+
+def _is_torn(descriptor: int) -> bool:
+    """Whether the last line breaks off: a disk that becomes full takes a part of one."""
+    size_bytes = os.fstat(descriptor).st_size
+    return size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\n"
 
 
 def _what_came(report: RunReport | None) -> dict[str, Field]:

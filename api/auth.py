@@ -116,8 +116,11 @@ def _token(headers: Headers) -> str | None:
 
 
 def _keys(headers: Headers) -> tuple[str, ...]:
-    if key := headers.get("x-api-key", ""):
-        return (key,)
+    keys = headers.getall("x-api-key", [])
+    if len(keys) > 1:
+        return ("",)  # A proxy in front may have looked at another.
+    if any(keys):
+        return tuple(keys)
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return ()

@@ -17,7 +17,7 @@ REQUEST_TIMED_OUT = Answer(
 HEAD_TOO_LARGE = Answer(
     HTTP_431_REQUEST_HEADER_FIELDS_TOO_LARGE,
     "Request header fields too large",
-    "Address and headers may have 64 KiB in all.",
+    "Address and headers may have 64 KiB in all; of headers, there may be 256.",
 )
 UPLOAD_TIMED_OUT = Answer(
     HTTP_504_GATEWAY_TIMEOUT,

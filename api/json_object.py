@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from api.body import BodyLimits, request_body
 from api.connection_answers import REQUEST_TIMED_OUT
 from api.errors import Answer, BadRequestError
+from api.held_bodies import HeldBody
 
 NOT_UTF8 = "The body is not valid UTF-8"
 
@@ -40,16 +41,22 @@ NULL = msgspec.Raw(b"null")
 """The text of a field that the client did not send. Clients send null for that, too."""
 
 
-async def read_json_object(request: Request[Any, Any, Any], fields: type[StructT]) -> StructT:
+async def read_json_object(
+    request: Request[Any, Any, Any], fields: type[StructT], held: HeldBody
+) -> StructT:
     """Read the body as an object with `fields`, whatever its content type says.
+
+    Each field is a part of the whole body, which is in memory for as long as any of them: let
+    go of them before anything is waited for. `held` counts the body until it is told so.
 
     Raises:
         BadRequestError: It is not a JSON object. `error` is the parser's message.
-        ApiError: It is larger than 50 MB, or stopped coming.
+        ApiError: It is larger than 50 MB, stopped coming, or is too much beside others.
         ClientGoneError: The client left.
     """
     body = bytearray()
     async for chunk in request_body(request, _LIMITS):
+        held.add(len(chunk))
         body += chunk
     return decode(body, fields)
 

@@ -24,7 +24,12 @@ from api.dispatch import (
 )
 from api.errors import Answer, ApiError, BadRequestError
 from api.programmatic_answer import RoundAnswer
-from api.programmatic_results import MAX_HISTORY_BYTES, Continuation, GivenResult
+from api.programmatic_results import (
+    MAX_HISTORY_BYTES,
+    NOT_ISSUED,
+    Continuation,
+    GivenResult,
+)
 from api.programmatic_rounds import Rounds
 from api.programmatic_store import Execution, ExecutionStore, StoreUnavailableError
 from api.runs import Outcome
@@ -222,9 +227,7 @@ def _new_results(execution: Execution, continuation: Continuation) -> list[Given
     known = {*execution.pending, *execution.recorded}
     for each in continuation.results:
         if each.result.number not in known:
-            raise BadRequestError(
-                f"tool_results[{each.call_id}] was not issued by the sandbox for this execution"
-            )
+            raise BadRequestError(NOT_ISSUED.format(each.call_id))
     new = [each for each in continuation.results if each.result.number in execution.pending]
     size = execution.recorded_bytes + sum(each.size_bytes for each in new)
     if size > MAX_HISTORY_BYTES:

@@ -18,6 +18,9 @@ from sandbox.supervisor.programmatic.channel import MAX_NAME_BYTES
 from sandbox.supervisor.programmatic.identifiers import bash_identifier
 
 MAX_TOOLS = 100
+MAX_PARAMETERS = 1000
+"""Of a tool; one whose schema has more takes any. 620,000 in 7 MB took all of a sandbox's
+memory, and many times their size in every process on the way."""
 MAX_STATE_BYTES = 10_000_000
 """Of code, tools and files together: what the reference keeps of a program (contract 6.1)."""
 DEFAULT_TIMEOUT_MS = 300_000.0
@@ -168,6 +171,8 @@ def _parameters(field: msgspec.Raw) -> dict[str, tuple[str, ...]]:
         schema = msgspec.json.decode(field, type=_SchemaFields)
         named = msgspec.json.decode(schema.properties, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return {}
+    if len(named) > MAX_PARAMETERS:
         return {}
     try:
         required = msgspec.json.decode(schema.required, type=list[str])

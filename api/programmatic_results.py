@@ -16,10 +16,11 @@ MAX_RESULT_BYTES = 5_000_000
 MAX_HISTORY_BYTES = 40_000_000
 """All results of one execution."""
 TOOL_FAILED = "tool execution failed"
+NOT_ISSUED = "tool_results[{}] was not issued by the sandbox for this execution"
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 """256 random bits."""
-_CALL_ID = re.compile(r"call_\d{3,6}")
+_CALL_ID = re.compile(r"call_[0-9]{3,6}")
 _SHOWN_CHARS = 64
 _ABSENT = msgspec.Raw(b"")
 
@@ -99,6 +100,9 @@ def _result(entry: msgspec.Raw) -> GivenResult:
     if fields is None:
         raise problem
     name = _call_id(fields.call_id)
+    number = int(name.removeprefix("call_"))
+    if name != call_id(number):  # `call_0001` would be a second answer to `call_001`.
+        raise BadRequestError(NOT_ISSUED.format(name))
     where = f"tool_results[{name}]"
     if fields.result == _ABSENT:
         raise BadRequestError(f"{where}.result is required")
@@ -110,7 +114,6 @@ def _result(entry: msgspec.Raw) -> GivenResult:
     _check_size(fields.result, f"{where}.result is", "per-result")
     _check_size(entry, f"{where} serialized entry is", "per-entry")
     text = (message or TOOL_FAILED) if is_error else _text(fields.result, where)
-    number = int(name.removeprefix("call_"))
     result = CallResult(number=number, text=text, is_error=is_error)
     return GivenResult(call_id=name, result=result, size_bytes=size_bytes(entry))
 

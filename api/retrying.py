@@ -51,13 +51,21 @@ async def in_background(*work: Coroutine[Any, Any, NoReturn]) -> AsyncGenerator[
     try:
         yield
     finally:
-        # Once is not enough: Python 3.11's `asyncio.wait_for`, with which redis-py sends,
-        # swallows a cancellation that arrives together with its result.
-        ending = tasks
-        while ending:
-            for task in ending:
-                task.cancel()
-            _, ending = await asyncio.wait(ending, timeout=CANCEL_AGAIN_S)
+        await end(*tasks)
     for task in tasks:
         if not task.cancelled():
             task.result()
+
+
+async def end(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel `tasks`, and wait until every one of them has ended, however it does.
+
+    Once is not enough: Python 3.11's `asyncio.wait_for`, with which redis-py sends, swallows a
+    cancellation that arrives together with its result. So this is for work that never ends by
+    itself; what takes a while to end well is cancelled again meanwhile.
+    """
+    ending = set(tasks)
+    while ending:
+        for task in ending:
+            task.cancel()
+        _, ending = await asyncio.wait(ending, timeout=CANCEL_AGAIN_S)

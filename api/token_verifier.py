@@ -126,7 +126,7 @@ def _check_dates(claims: dict[str, Any]) -> None:
     for date in dates:
         if isinstance(date, bool) or not isinstance(date, (int, float)):
             raise TokenInvalidError("a date that is no number")
-        if not math.isfinite(date):
+        if isinstance(date, float) and not math.isfinite(date):
             raise TokenInvalidError("a date that never comes")
     issued_at, _, expires_at = dates
     if not 0 < expires_at - issued_at <= MAX_LIFETIME_S:

@@ -24,7 +24,7 @@ UIDS = range(200_000, 260_000)
 """One for each container, so that the kernel's per-user limits and checks keep neighbours
 apart even where a mount or a process namespace is shared by mistake."""
 
-_VERSION = re.compile(r"/v1\.[0-9]{1,3}(?=/)")
+_VERSION = re.compile(r"^/v1\.[0-9]{1,3}(?=/)")
 _CONTAINER = r"/containers/code-command-[0-9a-f]{16}"
 _VOLUME_TAIL = r"-[0-9a-f]{16}(?:-filled)?"
 _NAMED = re.compile(r"code-command-[0-9a-f]{16}")
@@ -33,6 +33,8 @@ _WITHOUT_BODY = re.compile(
     rf"|POST {_CONTAINER}/(?:attach|start|pause|unpause|wait)"
     rf"|DELETE {_CONTAINER})"
 )
+_WITHOUT_QUERY = re.compile(rf"GET {_CONTAINER}/json|POST {_CONTAINER}/(?:start|pause|unpause)")
+"""With one, `start` would restore a container from a folder of the host (`checkpoint-dir`)."""
 _ARCHIVE = re.compile(rf"PUT {_CONTAINER}/archive")
 _UPDATE = re.compile(rf"POST {_CONTAINER}/update")
 
@@ -59,7 +61,8 @@ class AllowedCalls:
         call = f"{method} {path}"
         if _WITHOUT_BODY.fullmatch(call):
             # docker-py sends `{}` with some of them; `start` took settings in a body once.
-            return body in {b"", b"{}"}
+            is_bare = not query or _WITHOUT_QUERY.fullmatch(call) is None
+            return is_bare and body in {b"", b"{}"}
         if call == f"GET /images/{self._policy.image}/json":
             return not body
         if _ARCHIVE.fullmatch(call):
@@ -86,7 +89,8 @@ class AllowedCalls:
                 body.get("Labels") == labels and self._is_volume(body.get("Name"))
             )
         if _UPDATE.fullmatch(call):
-            return set(body) == {"Memory", "MemorySwap"} and self._is_memory(body)
+            is_known = set(body) == {"Memory", "MemorySwap"} and not query
+            return is_known and self._is_memory(body)
         return False
 
     def _is_ours(self, body: dict[str, Any]) -> bool:
@@ -121,7 +125,19 @@ class AllowedCalls:
 
 
 def _json(text: bytes | str) -> Any:
+    """Read what the engine is going to read as well, in the same way; else nothing.
+
+    Of two values with one name the engine's Go makes one, with what is in either, where Python
+    has the last alone: so what is judged would not be what is done.
+    """
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError):
         return None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice")
+    return found

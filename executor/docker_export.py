@@ -40,7 +40,7 @@ class EngineImages:
         """Return what is known of an image.
 
         Raises:
-            SandboxUnavailableError: The engine has none of that name.
+            SandboxUnavailableError: The engine has none of that name, or does not answer.
         """
         try:
             about = self._api.inspect_image(name)
@@ -48,6 +48,8 @@ class EngineImages:
             raise SandboxUnavailableError(
                 f"the engine has no image {name}; build it: ./code-command build"
             ) from fault
+        except OSError as fault:  # The connection broke: requests' errors are none of Docker's.
+            raise SandboxUnavailableError(f"Docker, which has the image: {fault}") from fault
         config = about["Config"]
         return EngineImage(
             digest=about["Id"].removeprefix("sha256:"),

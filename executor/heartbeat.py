@@ -46,7 +46,12 @@ async def beat(
     the sign is taken back, so that nobody waits for an executor that ended in good order.
     `failed` is called for each sign that could not be given.
     """
-    connection = redis.asyncio.Redis.from_url(url, socket_timeout=HEARTBEAT_INTERVAL_S)
+    # Also to connect: after an outage the API gives executors `HEARTBEAT_TTL_S` to speak up.
+    connection = redis.asyncio.Redis.from_url(
+        url,
+        socket_timeout=HEARTBEAT_INTERVAL_S,
+        socket_connect_timeout=HEARTBEAT_INTERVAL_S,
+    )
     away = False
     current = status("")
     try:

@@ -23,6 +23,10 @@ IDS_PER_SANDBOX = 2
 """Of the user namespace: root, which sets the sandbox up and which nobody is afterwards, and
 the program's."""
 
+_MOST_PTYS = "max=16"
+"""The kernel counts those of all containers together, 3,072 as hosts come: one program took
+them all, and no neighbour had any. Docker's own mount has no such option."""
+
 _NAMESPACES = ("cgroup", "ipc", "mount", "network", "pid", "user", "uts")
 
 
@@ -103,7 +107,7 @@ def _mounts(policy: SandboxPolicy, assets: Path | None) -> list[dict[str, Any]]:
     mounts = [
         _mount("/proc", "proc", *inert),
         _mount("/dev", "tmpfs", "nosuid", "noexec", "strictatime", "mode=755", "size=65536k"),
-        _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666"),
+        _mount("/dev/pts", "devpts", *inert[:2], "newinstance", "ptmxmode=0666", _MOST_PTYS),
         _mount("/dev/shm", "tmpfs", *inert, "mode=1777", f"size={SHM_BYTES}"),  # noqa: S108 - the sandbox's own
         _mount("/sys", "sysfs", *inert, "ro"),
         # Java and others size themselves by it; the supervisor reads what the kernel killed.

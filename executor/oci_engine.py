@@ -111,6 +111,7 @@ class OciEngine(SandboxEngine):
         image = await self._prepared()
         name = f"code-command-{secrets.token_hex(8)}"
         box = self._box(name)
+        ours, theirs = _socket_pair()
         self._own[name] = self._shared_folder
         config = bundle(
             self._policy,
@@ -119,7 +120,6 @@ class OciEngine(SandboxEngine):
             assets=self._own[name],
             cgroup=box.cgroup.name,
         )
-        ours, theirs = socket.socketpair()
         try:
             with theirs:
                 # To its end: the runtime would go on to make what nobody knows of.
@@ -275,6 +275,13 @@ class OciEngine(SandboxEngine):
             return {entry.name for entry in os.scandir(self._home / "bundles")}
         except FileNotFoundError:
             return set()
+
+
+def _socket_pair() -> tuple[socket.socket, socket.socket]:
+    try:
+        return socket.socketpair()
+    except OSError as fault:  # No descriptor is left: others will end, and give theirs back.
+        raise SandboxUnavailableError(f"this host: {fault}") from fault
 
 
 def _fresh_uids() -> int:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -16,6 +17,9 @@ from executor.oci_bundle import UnpackedImage
 from executor.sandbox import SandboxUnavailableError
 
 SPARE_DISK_BYTES = 512 * 1024 * 1024
+
+_OURS = re.compile(r"([0-9a-f]{64})(?:\.([0-9]+))?")
+"""The digest of an image; and while one is being unpacked, the process that does it."""
 
 _ROOT = "root"
 _ABOUT = "image.json"
@@ -103,7 +107,10 @@ class UnpackedImages:
     def _remove_unneeded(self, images: EngineImages, *, but: Path) -> None:
         """Remove what was unpacked of images that are gone, 4 GB each."""
         for place in self._folder.iterdir():
-            digest, _, process = place.name.partition(".")
+            named = _OURS.fullmatch(place.name)
+            if named is None:
+                continue  # Such as `lost+found`, where a disk is mounted here.
+            digest, process = named.groups()
             if process:
                 needed = Path(f"/proc/{process}").exists()
             else:

@@ -54,18 +54,7 @@ async def keep_outputs(
     """
     inputs = {entry.name: entry for entry in request.inputs}
     shipment = Shipment(request, sessions, inputs)
-    markers: list[OutputFile] = []
-    dropped: list[str] = []
-    async with task_group() as group:
-        async for output in sandbox.outputs():
-            if _is_in_the_way(output.name, request):
-                dropped.append(output.name)
-                async for _ in output.chunks:
-                    pass
-            elif is_marker(output.name, output.size_bytes):
-                markers.append(output)  # Without bytes that would have to be read.
-            else:
-                await shipment.add(output, group)
+    markers, dropped = await _ship(request, sandbox, shipment)
     leftovers = sandbox.leftovers
     skips = Skips(leftovers.skipped, leftovers.skip_counts)
     for name in dropped:
@@ -94,6 +83,28 @@ async def keep_outputs(
     kept = await _recorded(request, sessions, kept)
     steps.end("record")
     return kept
+
+
+async def _ship(
+    request: RunRequest, sandbox: Sandbox, shipment: Shipment
+) -> tuple[list[OutputFile], list[str]]:
+    """Store what the program left, but the markers of empty folders: those are returned.
+
+    So are the names of the files that stand in the way of a read-only input, and are dropped.
+    """
+    markers: list[OutputFile] = []
+    dropped: list[str] = []
+    async with task_group() as group:
+        async for output in sandbox.outputs():
+            if _is_in_the_way(output.name, request):
+                dropped.append(output.name)
+                async for _ in output.chunks:
+                    pass
+            elif is_marker(output.name, output.size_bytes):
+                markers.append(output)  # Without bytes that would have to be read.
+            else:
+                await shipment.add(output, group)
+    return markers, dropped
 
 
 async def _recorded(request: RunRequest, sessions: Sessions, kept: Kept) -> Kept:

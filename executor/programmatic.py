@@ -144,10 +144,11 @@ class ProgrammaticRunner:
 def _new_results(request: RoundRequest, program: HeldProgram) -> list[ToolResult]:
     waiting = program.waiting
     wanted = {call.number for call in waiting.calls} if waiting is not None else set[int]()
+    new = {each.number: each for each in request.results if each.number in wanted}
     return [
         ToolResult(number=each.number, text=each.text.encode(), is_error=each.is_error)
-        for each in request.results
-        if each.number in wanted - program.answered
+        for number, each in new.items()
+        if number not in program.answered
     ]
 
 

@@ -42,28 +42,34 @@ def pack(folder: Path) -> AssetArchive:
     """Read `folder`: regular files only, owned by root, readable by all, nothing executable.
 
     Raises:
-        SharedAssetsError: It is no folder, or holds too much.
+        SharedAssetsError: It is no folder, holds too much, or a part of it cannot be read.
     """
-    if not folder.is_dir():
-        raise SharedAssetsError(f"SHARED_ASSETS_PATH: {folder} is not a folder")
-    paths = sorted(folder.rglob("*"))
+    try:
+        if not folder.is_dir():
+            raise SharedAssetsError(f"SHARED_ASSETS_PATH: {folder} is not a folder")
+        return _packed(_read(folder))
+    except OSError as fault:
+        text = f"SHARED_ASSETS_PATH: {fault.filename} cannot be read: {fault.strerror}"
+        raise SharedAssetsError(text) from fault
+
+
+def _read(folder: Path) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = {}
-    total = 0
-    for path in paths:
+    room = MAX_TOTAL_BYTES
+    for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         if path.is_symlink() or "__pycache__" in relative.parts:
             continue
         if path.is_dir():
             found[relative.as_posix()] = None
         elif path.is_file():
-            content = path.read_bytes()
-            total += len(content)
-            if total > MAX_TOTAL_BYTES:
+            room -= path.stat().st_size  # Before it is read: it may be a disk's image.
+            if room < 0:
                 raise SharedAssetsError(
                     f"SHARED_ASSETS_PATH: {folder} holds more than {MAX_TOTAL_BYTES} bytes"
                 )
-            found[relative.as_posix()] = content
-    return _packed(found)
+            found[relative.as_posix()] = path.read_bytes()
+    return found
 
 
 def pack_files(files: Mapping[str, bytes]) -> AssetArchive:

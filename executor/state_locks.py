@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from executor.concurrency import end
+from executor.concurrency import end, to_its_end
 from executor.redis_connection import redis_at
 
 KEY_PREFIX = "code-command:state:"
@@ -149,9 +149,14 @@ class StateLocks:
         try:
             yield lock
         finally:
-            await end([renewing])
-            await asyncio.shield(lock.release())
+            # To its end: one that is still renewed would be nobody's, and never free.
+            await to_its_end(_let_go(lock, renewing))
 
     async def close(self) -> None:
         """Give the connections back."""
         await self._redis.aclose()
+
+
+async def _let_go(lock: StateLock, renewing: "asyncio.Task[None]") -> None:
+    await end([renewing])
+    await lock.release()

@@ -41,6 +41,12 @@ NAMESPACE_FLAGS = 0x7E02_0000
 PERSONALITIES = (0, 0xFFFF_FFFF)
 """The usual one, and the question which it is. Others place memory where exploits expect it."""
 
+F_NOTIFY = 1026
+"""The older inotify: signals what anybody does in a folder."""
+
+COMMAND_BITS = range(11)
+"""Of an `fcntl`; the largest command is 1044."""
+
 REQUEST_BITS = range(16)
 """Of an `ioctl`, whose number has 32. Filters that compared 64 let TIOCSTI, which types on
 somebody's terminal, through with a bit above that (CVE-2019-7303, CVE-2019-10063). Here one of
@@ -84,8 +90,12 @@ def _only_with() -> Iterator[tuple[str, tuple[Condition, ...]]]:
         yield "personality", (Condition(0, personality),)
     for name, arguments in ON_ITSELF.items():
         yield name, tuple(Condition(index, value, LOW_BITS) for index, value in arguments)
-    for bit in REQUEST_BITS:
-        yield "ioctl", (Condition(1, ~termios.TIOCSTI & (1 << bit), 1 << bit),)
+    for name, number, bits in (
+        ("ioctl", termios.TIOCSTI, REQUEST_BITS),
+        ("fcntl", F_NOTIFY, COMMAND_BITS),
+    ):
+        for bit in bits:
+            yield name, (Condition(1, ~number & (1 << bit), 1 << bit),)
 
 
 ONLY_WITH = tuple(_only_with())

@@ -17,7 +17,7 @@ from typing import NamedTuple
 ALLOWED: dict[str, str] = {
     "files and folders": """
         access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat
-        faccessat2 fadvise64 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl
+        faccessat2 fadvise64 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat
         fdatasync flock fstat fstatfs fsync ftruncate futimesat getcwd getdents getdents64
         lchown link linkat lseek lstat mkdir mkdirat mknod mknodat newfstatat open openat
         openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink
@@ -32,7 +32,7 @@ ALLOWED: dict[str, str] = {
         """,
     "waiting for them": """
         epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd
-        eventfd2 inotify_add_watch inotify_init inotify_init1 inotify_rm_watch pipe pipe2 poll
+        eventfd2 pipe pipe2 poll
         ppoll pselect6 select signalfd signalfd4 timerfd_create timerfd_gettime timerfd_settime
         """,
     "memory": """
@@ -136,6 +136,14 @@ REFUSED: dict[str, Refused] = {
     "the host's logs and accounts": Refused(
         "acct fanotify_init fanotify_mark lookup_dcookie syslog vhangup",
         "They tell of other containers' files and processes, or write about them.",
+    ),
+    "what others do with a file": Refused(
+        "inotify_add_watch inotify_init inotify_init1 inotify_rm_watch",
+        "The image's files are the same ones in every sandbox that the `oci` engine makes, and "
+        "those of `/mnt/shared` in any: whoever watched them was told, as it happened, which "
+        "commands, libraries and fonts other tenants' programs opened. `tail -f` and others "
+        "look now and then instead.",
+        errno.ENOSYS,
     ),
     "the host's names and clocks": Refused(
         "adjtimex clock_adjtime clock_settime setdomainname sethostname settimeofday",

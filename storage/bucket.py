@@ -119,7 +119,7 @@ class BucketAdmin:
             if _code(fault) == _NO_RULES:
                 return []
             raise
-        return answer["Rules"]
+        return answer.get("Rules", [])  # Some services answer with an empty list for none.
 
     def _expiry_rule(self) -> "LifecycleRuleTypeDef":
         return {

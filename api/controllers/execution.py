@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,8 @@ from api.caller import Caller
 from api.descriptions import EXEC_ERRORS, ExecOperation
 from api.dispatch import Dispatcher, DispatchError
 from api.exec_answer import ExecAnswer
-from api.exec_request import ExecFields, check_exec_request
+from api.exec_request import ExecFields, ExecRequest, check_exec_request
+from api.held_bodies import HeldBodies, HeldBody
 from api.inputs import find_inputs
 from api.json_object import read_json_object
 from api.profile import Profiles
@@ -40,8 +42,23 @@ class Execution:
     timeout_s: float
     """Longest time between a request and its answer."""
     profiles: Profiles
+    bodies: HeldBodies
     needs_hint: bool
     """Whether a stateful run must name its workspace."""
+
+    async def read(
+        self, request: Request[Caller, Any, Any], held: HeldBody
+    ) -> tuple[ExecRequest, RuntimeSession | None]:
+        """Return what a client wants run; of the body, no more is in memory afterwards.
+
+        Raises:
+            ApiError: As `read_json_object`, `check_exec_request` and `runtime_session`.
+        """
+        fields = await read_json_object(request, ExecFields, held)
+        wanted = check_exec_request(fields)
+        runtime = self.runtime_session(request, fields)
+        held.keep(sum(map(getsizeof, (wanted.code, *wanted.args))))
+        return wanted, runtime
 
     def runtime_session(
         self, request: Request[Caller, Any, Any], fields: ExecFields
@@ -83,10 +100,18 @@ class ExecutionController(Controller):
 
         A program that fails is a successful answer: see `code`, `signal` and `status`.
         """
+        with execution.bodies.hold(request.user.tenant) as held:
+            wanted, runtime = await execution.read(request, held)
+            return await self._answered(request, execution, wanted, runtime)
+
+    @staticmethod
+    async def _answered(
+        request: Request[Caller, Any, Any],
+        execution: Execution,
+        wanted: ExecRequest,
+        runtime: RuntimeSession | None,
+    ) -> ExecAnswer:
         caller, clock = request.user, clock_of(request)
-        fields = await read_json_object(request, ExecFields)
-        wanted = check_exec_request(fields)
-        runtime = execution.runtime_session(request, fields)
         clock.language = wanted.language
         clock.end("admit")
         inputs = await find_inputs(execution.sessions, caller, wanted.files)

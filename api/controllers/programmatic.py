@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass, field
+from sys import getsizeof
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -23,8 +24,9 @@ from api import programmatic_answer as answers
 from api.caller import Caller
 from api.controllers.execution import Execution
 from api.errors import Answer, ApiError, BadRequestError, RunFailedError
+from api.held_bodies import HeldBody
 from api.inputs import find_inputs
-from api.json_object import NULL, is_text, read_json_object, read_text
+from api.json_object import NULL, is_text, read_json_object, read_text, size_bytes
 from api.programmatic import Programmatic, failed, owner_of
 from api.programmatic_answer import RoundAnswer
 from api.programmatic_descriptions import (
@@ -35,12 +37,14 @@ from api.programmatic_descriptions import (
 )
 from api.programmatic_request import (
     ProgrammaticFields,
+    ProgrammaticRequest,
     check_language,
     check_programmatic_request,
 )
 from api.programmatic_results import Continuation, check_continuation
 from api.programmatic_store import ExecutionStore, StoreUnavailableError
 from api.rate_limits import RATE_BUCKET, count_request
+from api.retrying import end
 from api.runs import run_while_connected
 from api.server_timing import clock_of
 from executor.messages import FailureKind, RunRequest
@@ -82,16 +86,11 @@ class ProgrammaticController(Controller):
         `tool_results`. It stays as it is meanwhile: nothing of it is run a second time.
         """
         request_id = _request_id(request)
-        fields = await read_json_object(request, ProgrammaticFields)
-        language = check_language(fields)
-        if fields.continuation_token == NULL:
-            await count_request(request, "exec")
-            work = _Begun(request, execution, programmatic, language, fields)
-        else:
-            work = _CarriedOn(request, programmatic, await _checked(request, fields))
-        if request_id is None:
-            return _response(await work.done())
-        return _response(await _cancellable(request, programmatic.store, request_id, work))
+        with execution.bodies.hold(request.user.tenant) as held:
+            work = await _work(request, execution, programmatic, held)
+            if request_id is None:
+                return _response(await work.done())
+            return _response(await _cancellable(request, programmatic.store, request_id, work))
 
     @post(
         "/exec/programmatic/cancel",
@@ -102,13 +101,17 @@ class ProgrammaticController(Controller):
         opt={RATE_BUCKET: "list"},
     )
     async def cancel(
-        self, request: JsonRequest, programmatic: NamedDependency[Programmatic]
+        self,
+        request: JsonRequest,
+        execution: NamedDependency[Execution],
+        programmatic: NamedDependency[Programmatic],
     ) -> Response[bytes]:
         """Cancel the request that carries `X-LibreChat-Code-Request-ID: <request_id>`.
 
         It may be still to come.
         """
-        fields = await read_json_object(request, CancelFields)
+        with execution.bodies.hold(request.user.tenant) as held:
+            fields = await read_json_object(request, CancelFields, held)
         field = fields.request_id
         request_id = read_text(field, "request_id") if is_text(field) else None
         if request_id is None or not _REQUEST_ID.fullmatch(request_id):
@@ -138,6 +141,25 @@ def _request_id(request: JsonRequest) -> str | None:
     return given
 
 
+async def _work(
+    request: JsonRequest, execution: Execution, programmatic: Programmatic, held: HeldBody
+) -> "_Work":
+    """Read what a request asks for; of the body, no more is in memory afterwards.
+
+    Raises:
+        ApiError: As `read_json_object`, and what is wrong with it.
+    """
+    fields = await read_json_object(request, ProgrammaticFields, held)
+    language = check_language(fields)
+    if fields.continuation_token != NULL:
+        # Its results are most of the body, and are held until the program has them.
+        return _CarriedOn(request, programmatic, await _checked(request, fields))
+    await count_request(request, "exec")
+    wanted = check_programmatic_request(language, fields)
+    held.keep(getsizeof(wanted.code) + size_bytes(fields.tools))
+    return _Begun(request, execution, programmatic, wanted)
+
+
 async def _checked(request: JsonRequest, fields: ProgrammaticFields) -> Continuation:
     try:
         return check_continuation(fields)
@@ -163,13 +185,11 @@ class _Begun(_Work):
     request: JsonRequest
     execution: Execution
     programmatic: Programmatic
-    language: str
-    fields: ProgrammaticFields
+    wanted: ProgrammaticRequest
 
     @override
     async def done(self) -> RoundAnswer:
-        caller, clock = self.request.user, clock_of(self.request)
-        wanted = check_programmatic_request(self.language, self.fields)
+        caller, clock, wanted = self.request.user, clock_of(self.request), self.wanted
         clock.language = wanted.language
         clock.end("admit")
         inputs = await find_inputs(self.execution.sessions, caller, wanted.files)
@@ -247,11 +267,12 @@ async def _cancellable(
         await _ended(working)
         return await work.cancelled()
     finally:
-        await _ended(working, watching)
+        await _ended(working)
+        await end(watching)
         await store.ended(request_id)
 
 
-async def _ended(*tasks: "asyncio.Task[Any]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _ended(working: "asyncio.Task[RoundAnswer]") -> None:
+    """Cancel it once: it tells the executor then, which is not to be cancelled as well."""
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)

@@ -42,9 +42,14 @@ restore() {
     [ ! -e "$target.old" ] || mv "$target.old" "$target"
     fail "nothing was changed"
 }
-rm -rf "$target.old"
+# What an installation that was killed has put aside is the last whole one.
+if [ -e "$target.old" ]; then
+    rm -rf "$target"
+    mv "$target.old" "$target"
+fi
+trap restore HUP INT TERM
 [ ! -e "$target" ] || mv "$target" "$target.old"
-mkdir -p "$target"
+mkdir -p "$target" || restore
 cp -R "$here/application/." "$target/" || restore
 chmod -R a+rX "$target" || restore
 
@@ -60,5 +65,6 @@ if [ "$images" != none ]; then
         docker load --quiet --input "$file" || restore
     done
 fi
+trap - HUP INT TERM
 rm -rf "$target.old"
 echo "installed in $target; next: $target/code-command help"

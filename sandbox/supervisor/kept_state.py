@@ -1,5 +1,6 @@
 """The workspace between two runs: what came of it before this one, and what goes after it."""
 
+import os
 from collections.abc import Iterator
 from io import BufferedReader
 
@@ -7,7 +8,7 @@ from . import snapshot
 from .job import KeptState
 from .languages import BUILD
 from .restore import Restoration
-from .saved_entries import Entry
+from .saved_entries import FILE, VARIABLES, Entry
 from .snapshot import Snapshot, TooManyEntriesError
 from .workspace import WORKSPACE, Workspace
 
@@ -85,6 +86,8 @@ class StateOfRun:
         """Return what became of the workspace."""
         if isinstance(self._entries, str):
             return Snapshot(self._entries)
+        if not self._has_room_again(self._entries):
+            return Snapshot(snapshot.TOO_LARGE)
         restored = self._workspace.restored
         return snapshot.compared(
             self._entries,
@@ -93,9 +96,30 @@ class StateOfRun:
             max_bytes=self._terms.max_bytes,
         )
 
+    def _has_room_again(self, entries: list[Entry]) -> bool:
+        """Whether the next run has room for it: holes take none now, and will then.
+
+        Else a program could leave what no later run can begin with.
+        """
+        files = sum(_whole_pages(each.size_bytes) for each in entries if each.kind == FILE)
+        variables = sum(each.size_bytes for each in entries if each.kind == VARIABLES)
+        folder = os.path.dirname(self._variables_path or self._root)
+        return files <= _capacity(self._root) and variables <= _capacity(folder)
+
     def pieces(self, taken: Snapshot) -> Iterator[bytes]:
         """Yield what is to be stored. Raises `OSError` where a file cannot be read any more."""
         return snapshot.pieces(taken, self._open)
 
     def _open(self, path: str) -> BufferedReader:
         return self._workspace.open_output(path or self._variables_path or "")
+
+
+def _whole_pages(size_bytes: int) -> int:
+    page = os.sysconf("SC_PAGE_SIZE")
+    return -(-size_bytes // page) * page
+
+
+def _capacity(folder: str) -> int:
+    """Return how many bytes the file system can hold that a folder is in."""
+    found = os.statvfs(folder)
+    return found.f_blocks * found.f_frsize

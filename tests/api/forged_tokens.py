@@ -72,6 +72,7 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "exp as a text": lambda: token(exp=str(now() + 200)),
     "exp as a truth": lambda: token(iat=0, nbf=0, exp=True),
     "exp never": lambda: token(exp=float("inf")),
+    "exp beyond any number": lambda: token(exp=10**400),
     "iat no number": lambda: token(iat=float("nan")),
     "bad principal_source": lambda: token(principal_source="me"),
     "empty auth_context_hash": lambda: token(auth_context_hash=""),

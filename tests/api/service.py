@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from api.app import create_app
 from api.dispatch import Dispatcher, Readiness
+from api.held_bodies import HeldBodies
 from api.programmatic_rounds import Rounds
 from api.programmatic_store import ExecutionStore
 from api.rate_limits import RateLimits
@@ -274,6 +275,7 @@ def make_service(
     rate_limits: RateLimits | None = None,
     result_url: str = NOWHERE,
     storage_errors: Mapping[str, int] | None = None,
+    bodies: HeldBodies | None = None,
 ) -> Service:
     settings = settings or make_settings()
     store, dispatcher, clock = FailingStore(), FakeDispatcher(), Clock()
@@ -289,6 +291,7 @@ def make_service(
             executions=executions,
             rate_limits=rate_limits,
             storage_errors={} if storage_errors is None else storage_errors,
+            bodies=bodies,
         ),
         store,
         sessions,

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import resource
 import stat
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -197,6 +201,44 @@ def test_a_line_that_cannot_be_written_stops_no_run_and_is_counted(
     }
     assert counted["code_command_audit_errors_total"] == 1
     assert any("audit log is lost" in record.message for record in caplog.records)
+
+
+def test_a_line_that_has_no_room_is_counted_and_spoils_no_other(folder: Path) -> None:
+    lost: list[int] = []
+    log = AuditLog(folder, failed=lambda: lost.append(1))
+    request = RunRequest(
+        run_id="0" * 32,
+        session_id="s" * 21,
+        tenant=TENANT,
+        user="somebody",
+        language="py",
+        code=CODE,
+        deadline=0.0,
+    )
+
+    def note(outcome: str) -> None:
+        log.run_ended(request, outcome, None, began_at=time.time())
+
+    note("before")
+    with room_for((folder / f"{TENANT}.jsonl").stat().st_size + 20):
+        note("without room")
+    note("after")
+
+    assert lost == [1]
+    first, torn, last = (folder / f"{TENANT}.jsonl").read_text().splitlines()
+    assert (json.loads(first)["outcome"], json.loads(last)["outcome"]) == ("before", "after")
+    assert len(torn) == 20
+
+
+@contextmanager
+def room_for(size_bytes: int) -> Generator[None]:
+    """Have no file grow beyond a size, as on a disk that is full: setrlimit(2)."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_run_that_was_begun_again_is_found_by_the_session_of_its_files(

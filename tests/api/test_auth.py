@@ -100,6 +100,13 @@ class TestWithAWrongKey:
 
         assert answer.status_code == 401
 
+    @pytest.mark.parametrize("keys", [(KEY, OTHER_KEY), (KEY, KEY), (KEY, ""), ("", KEY)])
+    def test_so_are_several(self, client: Client, keys: tuple[str, str]) -> None:
+        """A proxy in front may have looked at another one."""
+        answer = client.post("/exec", json=RUN, headers=[("X-API-Key", key) for key in keys])
+
+        assert (answer.status_code, answer.json()["error"]) == (401, "Invalid API key")
+
     def test_the_answer_does_not_repeat_it(self, client: Client) -> None:
         answer = client.post("/exec", json=RUN, headers={"X-API-Key": "my-secret-typo"})
 

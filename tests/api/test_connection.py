@@ -103,6 +103,22 @@ class TestSize:
 
             assert await line.is_ended()
 
+    async def test_so_is_one_of_many_headers(self, port: int) -> None:
+        async with connected(port) as line:
+            await line.send(ASK + module.MOST_HEADERS * b"x:\r\n" + b"\r\n")
+
+            assert await line.status() == 431
+            assert await line.is_ended()
+
+    async def test_as_many_as_may_be_are_served(self, port: int) -> None:
+        headers = WITH_KEY.count(b"\r\n") - 1
+        async with connected(port) as line:
+            for _ in range(2):
+                await line.send(
+                    WITH_KEY + (module.MOST_HEADERS - headers) * b"x:\r\n" + b"\r\n"
+                )
+                assert await line.status() == 404
+
     async def test_a_large_one_is_served(self, port: int) -> None:
         async with connected(port) as line:
             for _ in range(3):
@@ -116,6 +132,24 @@ class TestSize:
             await line.send(b"\r\n")
 
             assert await line.status() == 404
+
+    async def test_some_requests_may_be_sent_at_once(self, port: int) -> None:
+        async with connected(port) as line:
+            await line.send(8 * (WITH_KEY + b"\r\n"))
+            for _ in range(8):
+                assert await line.status() == 404
+
+    async def test_so_many_that_they_hold_up_others_are_not_served(self, port: int) -> None:
+        async with connected(port) as flood, connected(port) as other:
+            with contextlib.suppress(ConnectionError):
+                await flood.send(10_000 * b"GET / HTTP/1.1\r\n\r\n")
+            await other.send(WITH_KEY + b"\r\n")
+            assert await other.status() == 404
+            answers = b""
+            with contextlib.suppress(ConnectionError):
+                answers = await flood.reader.read()
+
+        assert answers.count(b"HTTP/1.1 ") <= module.MOST_WAITING + 1
 
 
 class TestTime:

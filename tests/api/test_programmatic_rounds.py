@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -105,6 +105,13 @@ class TestChecks:
                 "tool_results[].call_id must match /^call_\\d{3,6}$/, got: call_1",
             ),
             (
+                [{"call_id": "call_\u0660\u0660\u0661", "result": 1}],
+                (
+                    "tool_results[].call_id must match /^call_\\d{3,6}$/, got:"
+                    " call_\u0660\u0660\u0661"
+                ),
+            ),
+            (
                 [{"result": 1}],
                 "tool_results[].call_id must match /^call_\\d{3,6}$/, got: null",
             ),
@@ -171,6 +178,20 @@ class TestChecks:
         assert (status, body["error"]) == (
             400,
             "tool_results[call_002] was not issued by the sandbox for this execution",
+        )
+        assert service.rounds.requests == []
+
+    async def test_a_call_is_not_answered_twice_under_two_spellings(
+        self, service: Service
+    ) -> None:
+        token = await held(service)
+        status, body = await carry_on(
+            service, token, [*given(1), {"call_id": "call_0001", "result": 2}]
+        )
+
+        assert (status, body["error"]) == (
+            400,
+            "tool_results[call_0001] was not issued by the sandbox for this execution",
         )
         assert service.rounds.requests == []
 
@@ -379,6 +400,22 @@ class TestCancelling:
 
         assert body["error"] == "Programmatic execution request cancelled"
         assert service.dispatcher.requests == []
+
+    async def test_watching_for_it_ends_with_the_work_though_its_end_gets_lost(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As Python 3.11's `asyncio.wait_for` loses a cancellation, inside redis-py."""
+
+        async def deaf_once(_request_id: str) -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(service.executions, "until_cancelled", deaf_once)
+        async with asyncio.timeout(5):
+            status, _ = await ask(service, PROGRAM, x_librechat_code_request_id=self.ID)
+
+        assert status == 200
 
     async def test_a_round_is_ended_with_its_program(self, service: Service) -> None:
         token = await held(service)

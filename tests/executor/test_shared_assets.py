@@ -4,12 +4,16 @@ import io
 import os
 import subprocess
 import tarfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from executor import shared_assets
 from executor.shared_assets import AssetArchive, SharedAssetsError, pack, pack_files
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -18,6 +22,22 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "icons" / "star.svg").write_text("<svg/>")
     (tmp_path / "readme.txt").write_text("hi")
     return tmp_path
+
+
+@contextmanager
+def somebody_else(folder: Path) -> Generator[None]:
+    """Be a user for whom modes count, as the service is: root may read anything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for above in (folder, *folder.parents):
+        if above.stat().st_uid == os.geteuid() and not above.stat().st_mode & 0o001:
+            above.chmod(above.stat().st_mode | 0o055)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def members(archive: AssetArchive) -> dict[str, tarfile.TarInfo]:
@@ -133,6 +153,25 @@ def test_more_than_the_limit_is_refused_with_the_variables_name(
 
     with pytest.raises(SharedAssetsError, match=r"SHARED_ASSETS_PATH.*10000 bytes"):
         pack(folder)
+
+
+def test_so_is_a_file_that_no_memory_holds(folder: Path) -> None:
+    with (folder / "disk.img").open("wb") as file:
+        file.truncate(2**42)
+
+    with pytest.raises(SharedAssetsError, match="holds more than"):
+        pack(folder)
+
+
+def test_what_cannot_be_read_is_told_with_the_variables_name(folder: Path) -> None:
+    (folder / "secret.txt").touch(mode=0o000)
+
+    with somebody_else(folder), pytest.raises(SharedAssetsError) as told:
+        pack(folder)
+
+    assert str(told.value) == (
+        f"SHARED_ASSETS_PATH: {folder / 'secret.txt'} cannot be read: Permission denied"
+    )
 
 
 @pytest.mark.parametrize("name", ["readme.txt", "nowhere"])

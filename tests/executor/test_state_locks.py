@@ -1,5 +1,6 @@
 """Who has a saved workspace, on a real store of locks."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -109,3 +110,24 @@ async def test_without_a_store_none_can_be_had(valkey: Valkey, locks: StateLocks
     with pytest.raises(StateUnlockableError):
         async with locks.hold("t", NAME, run_id="1"):
             pass
+
+
+async def test_a_run_that_is_cancelled_twice_lets_it_go(locks: StateLocks) -> None:
+    """By a client that leaves, and by its deadline."""
+    has_it = asyncio.Event()
+
+    async def run() -> None:
+        async with locks.hold("t", NAME, run_id="1"):
+            has_it.set()
+            await asyncio.Event().wait()
+
+    running = asyncio.create_task(run())
+    await has_it.wait()
+    running.cancel()
+    await asyncio.sleep(0)  # Now it is letting go.
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    async with locks.hold("t", NAME, run_id="2"):
+        pass

@@ -99,6 +99,14 @@ def test_panels_do_not_lie_on_each_other_and_have_ids_of_their_own() -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.parametrize("text", [text for text in expressions() if " + " in text])
+def test_a_sum_stands_though_a_term_of_it_has_no_series(text: str) -> None:
+    """To Prometheus a sum with nothing is nothing, and nothing is above no threshold."""
+    terms = text.partition(" > ")[0].split(" + ")
+
+    assert [term for term in terms if not term.strip().endswith(" or vector(0))")] == []
+
+
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
 def test_every_alert_has_a_paragraph_in_the_runbook(alert: dict[str, Any]) -> None:
     name = alert["alert"]

@@ -110,3 +110,11 @@ def test_an_executor_has_time_for_the_longest_run() -> None:
     service = lines_of(FOLDER / "code-command-executor.service", "Service")
 
     assert int(service["TimeoutStopSec"]) > 120
+
+
+def test_an_engine_that_fails_at_boot_does_not_keep_the_executor_from_starting() -> None:
+    unit = lines_of(FOLDER / "code-command-executor.service", "Unit")
+
+    assert "docker.service" in unit["After"].split()
+    assert "docker.service" in unit["Wants"].split()
+    assert not {"Requires", "BindsTo", "Requisite"} & set(unit)

@@ -176,3 +176,12 @@ def test_the_faults_that_are_watched_are_ways_in_which_a_run_ends() -> None:
 
     known = {*FAULTS.values(), *(kind.value for kind in FailureKind), "error"}
     assert set(re.findall(r'"(\w+)"', listed)) <= known
+
+
+def test_a_task_that_answers_is_not_replaced_for_what_is_away_behind_it() -> None:
+    text = (MODULES[0].parent / "api" / "main.tf").read_text(encoding="utf-8")
+    (matcher,) = re.findall(r'path\s+= "/health"\s+matcher\s+= "([\d,]+)"', text)
+    (probe,) = re.findall(r'probe_api\.py"(.*)\]', text)
+
+    assert set(matcher.split(",")) == {"200", "503"}
+    assert "--alive" in probe

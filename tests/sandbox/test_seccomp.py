@@ -1,6 +1,7 @@
 """The list of system calls: the file says what the table says, and the table what it means."""
 
 import errno
+import fcntl
 import json
 import socket
 import termios
@@ -133,6 +134,18 @@ def test_nobody_types_on_a_terminal(high_bits: int) -> None:
 )
 def test_other_requests_pass(request_number: int) -> None:
     assert allows("ioctl", 0, request_number)
+
+
+@pytest.mark.parametrize("high_bits", [0, ABOVE_32_BITS, 1 << 63])
+def test_nobody_is_notified_of_a_folder(high_bits: int) -> None:
+    assert not allows("fcntl", 0, fcntl.F_NOTIFY | high_bits)
+
+
+@pytest.mark.parametrize("name", sorted(each for each in dir(fcntl) if each.startswith("F_")))
+def test_other_commands_pass(name: str) -> None:
+    command = getattr(fcntl, name)
+
+    assert allows("fcntl", 0, command) is (command != fcntl.F_NOTIFY)
 
 
 def test_threads_and_children_are_made_but_no_namespaces() -> None:

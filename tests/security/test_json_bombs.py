@@ -3,13 +3,22 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from select import select
 
 import pytest
 
-from tests.live.running_service import RunningService
+from tests.live.running_service import RunningService, eventually
 from tests.live.running_service_caller import Caller
 from tests.live.running_service_refusals import refusal
-from tests.security.wire import MIB, bounded_memory
+from tests.security.wire import (
+    MIB,
+    MOST_GROWTH_BYTES,
+    RawLine,
+    bounded_memory,
+    resident_bytes,
+)
 
 pytestmark = [pytest.mark.docker, pytest.mark.case(47)]
 
@@ -74,6 +83,57 @@ def test_millions_of_small_values_are_not_built(
         assert attacker.http.post("/exec", content=RUN % small, headers=JSON).is_success
         as_files = b'{"lang": "py", "code": "1", "files": %b}' % small
         refusal(attacker.http.post("/exec", content=as_files, headers=JSON), 400)
+
+
+def test_of_what_is_read_no_more_is_held_than_the_program(
+    target: RunningService, attacker: Caller
+) -> None:
+    """Eight of 28 MiB are as many as a tenant may send at once; two run, six wait."""
+    sent: list[int] = []
+
+    def body(number: int) -> Iterator[bytes]:
+        yield b'{"lang": "py", "code": "import time; time.sleep(3)", "x": "'
+        yield from [b"#" * MIB] * 28
+        yield b'"}'
+        sent.append(number)
+
+    before = resident_bytes(target)
+    with ThreadPoolExecutor(8) as elsewhere:
+        pending = [
+            elsewhere.submit(attacker.http.post, "/exec", content=body(number), headers=JSON)
+            for number in range(8)
+        ]
+        eventually(lambda: len(sent) == len(pending), "all are sent")
+        eventually(
+            lambda: resident_bytes(target) - before < MOST_GROWTH_BYTES,
+            "the bodies are let go of",
+        )
+        assert not any(each.done() for each in pending), "it was the answers that freed them"
+
+    assert {each.result().status_code for each in pending} == {200}
+
+
+def test_bodies_that_never_end_are_limited_together(
+    target: RunningService, attacker: Caller
+) -> None:
+    """Twenty connections with 40 MiB each, of which the last byte does not come."""
+    length = f"Content-Length: {41 * MIB}"
+    before = resident_bytes(target)
+    lines = [RawLine(target, attacker) for _ in range(20)]
+    for line in lines:
+        line.begin("Content-Type: application/json", length, path="/exec")
+        with suppress(ConnectionError):  # Refused on the way.
+            line.socket.sendall(b'{"x": "' + b"#" * (40 * MIB))
+
+    grown_bytes = resident_bytes(target) - before
+    answered = [line for line in lines if select([line.socket], [], [], 0)[0]]
+
+    # A refusal may be lost where more was on its way: the connection is closed then.
+    assert {line.status() for line in answered} <= {429, 0}
+    assert len(answered) >= 14
+    assert grown_bytes < 256 * MIB + MOST_GROWTH_BYTES
+    for line in lines:
+        line.socket.close()
 
 
 def test_of_two_fields_of_one_name_one_counts_and_is_checked(attacker: Caller) -> None:

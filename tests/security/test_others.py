@@ -139,3 +139,39 @@ print(json.dumps([found, len(ids), told]))
     for secret in (mark, file.session_id, file.id, *target.keys.values()):
         assert secret not in told
     assert str(target.work_dir) not in told
+
+
+WATCHES = """
+import ctypes, fcntl, json, os, signal, time
+
+IN_OPEN = 0x20
+told = []
+libc = ctypes.CDLL(None)
+watcher = libc.inotify_init1(os.O_NONBLOCK)
+libc.inotify_add_watch(watcher, b"/mnt/shared/README.md", IN_OPEN)
+signal.signal(signal.SIGIO, lambda *_: told.append("by a signal"))
+try:
+    folder = os.open("/mnt/shared", os.O_RDONLY)
+    fcntl.fcntl(folder, fcntl.F_NOTIFY, fcntl.DN_ACCESS | fcntl.DN_MULTISHOT)
+except OSError:
+    pass
+time.sleep(2)
+try:
+    told += ["by inotify"] if os.read(watcher, 4096) else []
+except OSError:
+    pass
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.case(35)
+def test_nobody_is_told_what_others_do_with_files_that_all_have(
+    attacker: Caller, victim: Caller
+) -> None:
+    """Which commands, libraries and fonts another tenant's program opens."""
+    with ThreadPoolExecutor(1) as elsewhere:
+        watching = elsewhere.submit(attack, attacker, WATCHES)
+        while not watching.done():
+            attack(victim, "cat /mnt/shared/README.md > /dev/null", lang="bash")
+
+    assert (watching.result()["stdout"], watching.result()["stderr"]) == ("[]\n", "")

@@ -82,11 +82,25 @@ def test_many_at_once_are_one_step(ours: Programs) -> None:
     assert ours.carry_on(token, [result(2, "b")])["stdout"] == "a b\n"
 
 
-@pytest.mark.parametrize("call_id", ["call_002", "call_000", "call_999999"])
+@pytest.mark.parametrize(
+    "call_id",
+    [
+        *("call_002", "call_000", "call_999999"),
+        *("call_0001", "call_\u0660\u0660\u0661", "call_\uff10\uff10\uff11"),
+    ],
+)
 def test_a_result_for_a_call_that_was_not_made_is_refused(ours: Programs, call_id: str) -> None:
     token = ours.begin(WAITS)["continuation_token"]
 
     assert refused(ours, token, [{"call_id": call_id, "result": 1}]) == 400
+    assert ours.carry_on(token, [result(1)])["stdout"] == "1\n"
+
+
+def test_two_spellings_of_one_call_are_not_two_answers(ours: Programs) -> None:
+    token = ours.begin(WAITS)["continuation_token"]
+    twice = [result(1, "a"), {"call_id": "call_0001", "result": "b"}]
+
+    assert refused(ours, token, twice) == 400
     assert ours.carry_on(token, [result(1)])["stdout"] == "1\n"
 
 

@@ -48,6 +48,15 @@ def bounded_memory(target: RunningService) -> Generator[None, None, None]:
     assert _peak_bytes(target) - before < MOST_GROWTH_BYTES
 
 
+def resident_bytes(target: RunningService) -> int:
+    """Return how much memory the API has now."""
+    return _status_bytes(target, "VmRSS")
+
+
 def _peak_bytes(target: RunningService) -> int:
+    return _status_bytes(target, "VmHWM")
+
+
+def _status_bytes(target: RunningService, field: str) -> int:
     status = Path(f"/proc/{target.child('api')}/status").read_text()
-    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    return 1024 * int(status.partition(f"{field}:")[2].split()[0])

@@ -1,9 +1,11 @@
 """The bucket's administration, on moto; `tests/live` asks a real server too."""
 
 import secrets
+import threading
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import boto3.session
 import pytest
@@ -55,6 +57,34 @@ def client(endpoint_url: str) -> "Generator[S3Client, None, None]":
     )
     yield client
     client.close()
+
+
+class _EmptyList(BaseHTTPRequestHandler):
+    """Has no rules, and takes any."""
+
+    protocol_version = "HTTP/1.1"
+    given: ClassVar[list[bytes]] = []
+
+    def do_GET(self) -> None:
+        self._answer(b"<LifecycleConfiguration/>")
+
+    def do_PUT(self) -> None:
+        self.given.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(b"")
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def empty_list_url() -> Generator[str, None, None]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _EmptyList) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def rules_of(client: "S3Client", settings: StorageSettings) -> list[Any]:
@@ -190,3 +220,15 @@ class TestEnsureExpiryRule:
     ) -> None:
         with pytest.raises(BucketUnavailableError, match=r"NoSuchBucket.*S3_BUCKET"):
             BucketAdmin(settings).ensure_expiry_rule()
+
+    def test_a_service_that_has_an_empty_list_of_rules_is_given_ours(
+        self, settings: StorageSettings, empty_list_url: str
+    ) -> None:
+        """Amazon has an error instead."""
+        admin = BucketAdmin(settings.model_copy(update={"s3_endpoint_url": empty_list_url}))
+
+        admin.ensure_expiry_rule()
+        admin.close()
+
+        (given,) = _EmptyList.given
+        assert b"<ID>code-command:sessions/</ID>" in given

@@ -3,11 +3,12 @@
 import asyncio
 import dataclasses
 import os
+import resource
 import shutil
 import signal
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,32 @@ def kill(owner: str, sandbox: Sandbox) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+@contextmanager
+def no_descriptor_left() -> Generator[None]:
+    """Have this process open nothing more: setrlimit(2)."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_one = os.open(os.devnull, os.O_RDONLY)
+    os.close(next_one)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 class TestSandboxes:
+    async def test_without_descriptors_there_is_none_until_others_end(
+        self, own_oci: OciEngine
+    ) -> None:
+        first = await own_oci.create()
+        with no_descriptor_left(), pytest.raises(SandboxUnavailableError, match="open files"):
+            await own_oci.create()
+        second = await own_oci.create()
+
+        await first.destroy()
+        await second.destroy()
+        assert await own_oci.remove_leftovers() == 0
+
     async def test_nothing_of_one_is_left_once_it_is_destroyed(
         self, own_oci: OciEngine, owner: str
     ) -> None:
@@ -118,6 +144,20 @@ class TestSandboxes:
 
         assert before == policy().memory_bytes
         assert after == 700 * MIB + policy().workspace_bytes
+
+    async def test_one_takes_no_more_than_its_pseudo_terminals(
+        self, own_oci: OciEngine
+    ) -> None:
+        sandbox = await own_oci.create()
+        code = (
+            "while [[ $taken -lt 1000 ]] && exec {pty}<>/dev/ptmx; do ((taken += 1)); done\n"
+            "echo $taken"
+        )
+
+        said = await bash(sandbox, code)
+        await sandbox.destroy()
+
+        assert said == "16\n"
 
     async def test_the_hosts_root_is_not_the_sandboxs(
         self, own_oci: OciEngine, owner: str

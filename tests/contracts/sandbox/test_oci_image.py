@@ -102,6 +102,18 @@ def test_one_that_the_engine_has_no_longer_goes_with_the_next(
     assert folders(tmp_path / "images") == {root.parent.name}
 
 
+def test_what_is_none_of_ours_is_let_be(
+    images: UnpackedImages, image: str, tmp_path: Path
+) -> None:
+    """A disk that is mounted there has a folder of its own, and operators leave notes."""
+    (tmp_path / "images" / "lost+found").mkdir(parents=True)
+    (tmp_path / "images" / "notes.txt").touch()
+
+    place = images.open(image).root.parent
+
+    assert folders(tmp_path / "images") == {place.name, "lost+found", "notes.txt"}
+
+
 def test_one_that_somebody_else_uses_stays(
     images: UnpackedImages, image: str, owner: str, tmp_path: Path
 ) -> None:

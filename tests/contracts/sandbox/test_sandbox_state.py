@@ -122,6 +122,24 @@ async def test_one_that_is_too_large_is_not_sent(engine: SandboxEngine) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.parametrize(
+    "code",
+    [
+        "truncate -s 98M hole; for i in {1..3000}; do echo > $i; done",
+        "truncate -s 90M /run/build/python-variables",
+    ],
+)
+async def test_what_would_find_no_room_again_is_not_sent(
+    real_engine: SandboxEngine, code: str
+) -> None:
+    """Holes take no room until they are written: no later run could begin with them."""
+    kept = await run(real_engine, code, terms=StateTerms(max_bytes=200 * MIB, variables=True))
+
+    assert kept.ran.execution.exit_code == 0
+    assert kept.snapshot.outcome is SnapshotOutcome.TOO_LARGE
+
+
+@pytest.mark.docker
 async def test_a_run_that_leaves_no_room_does_not_shut_out_the_next(
     real_engine: SandboxEngine,
 ) -> None:

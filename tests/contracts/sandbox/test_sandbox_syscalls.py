@@ -138,6 +138,18 @@ class TestOtherArguments:
 
         assert answers == [errno.EPERM] * 3 + [0] * 3
 
+    async def test_nobody_is_notified_of_a_folder(self, lab: Lab) -> None:
+        answers = await answer_of(
+            lab,
+            "import fcntl\n"
+            "folder = os.open('/usr/bin', os.O_RDONLY)\n"
+            "commands = [fcntl.F_NOTIFY | bit for bit in (0, 1 << 32, 1 << 63)]\n"
+            "usual = [fcntl.F_GETFD, fcntl.F_GETFL, fcntl.F_DUPFD_CLOEXEC, fcntl.F_GETOWN]\n"
+            "tell([call('fcntl', folder, command, 1) for command in commands + usual])",
+        )
+
+        assert answers == [errno.EPERM] * 3 + [0] * 4
+
     async def test_no_namespace_is_made(self, lab: Lab) -> None:
         answers = await answer_of(
             lab,

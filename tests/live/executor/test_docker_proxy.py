@@ -214,6 +214,26 @@ async def test_so_is_another_image_user_or_program(
     )
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [{"PidMode": "host"}, {"Binds": ["/:/host"]}, {"CapAdd": ["ALL"]}],
+    ids=lambda hidden: next(iter(hidden)),
+)
+async def test_nothing_is_hidden_in_front_of_what_is_looked_at(
+    door: Path, settings: ExecutorSettings, hidden: dict[str, Any]
+) -> None:
+    """Of two values with one name Python has the last; the engine's Go puts both into one."""
+    spec = json.dumps(sandbox_spec(settings))
+    body = f'{{"HostConfig":{json.dumps(hidden)},{spec[1:]}'.encode()
+    head = f"POST /containers/create?name={container_name()} HTTP/1.1\r\nHost: x\r\n"
+    kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+
+    answer = await exchange(door, f"{head}{kind}".encode() + body)
+
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert containers_of(OWNER) == set()
+
+
 SOME_SANDBOX = "code-command-0123456789abcdef"
 OTHER_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "info": ("info", {}),
@@ -254,6 +274,7 @@ async def test_every_other_call_is_refused(narrowed: str, name: str) -> None:
     [
         "/containers/code-command-0123456789abcdef/../../images/json",
         "/v1.41/../info",
+        "/containers/v1.41/code-command-0123456789abcdef/json",
         "//info",
         "/%69nfo",
         "/containers/code-command-0123456789abcdef/json/../../json",
@@ -263,6 +284,13 @@ async def test_no_spelling_of_a_path_gets_past(door: Path, path: str) -> None:
     answer = await exchange(door, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
     assert answer.split(b" ")[1] in {b"400", b"403"}
+
+
+async def test_a_sandbox_is_not_begun_from_a_folder_of_the_host(door: Path) -> None:
+    start = "/containers/code-command-0123456789abcdef/start?checkpoint=c&checkpoint-dir=/var"
+    answer = await exchange(door, f"POST {start} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+    assert answer.startswith(b"HTTP/1.1 403")
 
 
 async def test_a_second_request_on_a_connection_is_never_passed_on(door: Path) -> None:

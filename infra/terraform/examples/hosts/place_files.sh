@@ -1,7 +1,8 @@
 # What cloud-init does with the same list on a machine that is made anew.
 set -eu
 sudo DEBIAN_FRONTEND=noninteractive apt-get update
-sudo DEBIAN_FRONTEND=noninteractive apt-get install -y \
+# A firewall's file that was placed before is kept, as cloud-init has it: nobody can be asked.
+sudo DEBIAN_FRONTEND=noninteractive apt-get install -y -o Dpkg::Options::=--force-confold \
   ca-certificates chrony curl docker.io nftables python3 python3-venv unattended-upgrades
 sudo python3 - <<'PYTHON'
 import json

@@ -107,9 +107,12 @@ resource "aws_lb_target_group" "api" {
   deregistration_delay = min(var.longest_request_s, 3600)
   tags                 = var.tags
 
+  # 503 says that storage, the broker or every executor is away. ECS replaces what is unhealthy:
+  # it would end the requests of every task, for others that miss the same, and a first deployment
+  # would never succeed, since executors come minutes later. Alarms tell of the parts.
   health_check {
     path                = "/health"
-    matcher             = "200"
+    matcher             = "200,503"
     interval            = 10
     timeout             = 9
     healthy_threshold   = 2
@@ -208,7 +211,7 @@ resource "aws_ecs_task_definition" "api" {
       linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = true }
       ulimits                = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
       healthCheck = {
-        command     = ["CMD", "python3", "/opt/code-command/probes/probe_api.py"]
+        command     = ["CMD", "python3", "/opt/code-command/probes/probe_api.py", "--alive"]
         interval    = 15
         timeout     = 10
         retries     = 3

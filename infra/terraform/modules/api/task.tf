@@ -14,6 +14,8 @@ locals {
 
   # Of a metric with labels CloudWatch wants to know which of them are dimensions.
   measured = {
+    "code_command_storage_up"   = []
+    "code_command_broker_up"    = []
     "code_command_runs_queued"  = []
     "code_command_runs_waiting" = []
     "code_command_executors"    = ["engine"]

@@ -1,8 +1,8 @@
 # Which figures are watched, as data: no provider is needed to read or to test it. The names are
 # those of api/metrics.py, as CloudWatch's agent has them (modules/api, `measured`).
 locals {
-  # What a run ends with that is our fault, and not the program's.
-  our_faults = ["no_executor", "executor_lost", "no_report_in_time", "no_report", "queue_full", "sandbox_unavailable", "sandbox_lost", "storage_unavailable", "error"]
+  # What a run ends with that is our fault, and not the program's. An alarm takes ten at most.
+  our_faults = ["no_broker", "no_executor", "executor_lost", "no_report_in_time", "no_report", "queue_full", "sandbox_unavailable", "sandbox_lost", "storage_unavailable", "error"]
 
   own_alarms = {
     executors = {
@@ -23,6 +23,26 @@ locals {
       comparison  = "GreaterThanThreshold"
       threshold   = 0
       periods     = 5
+      missing     = "notBreaching"
+    }
+    storage = {
+      description = "Object storage does not answer the API: files cannot be read or kept."
+      metric      = "code_command_storage_up"
+      dimensions  = {}
+      statistic   = "Minimum"
+      comparison  = "LessThanThreshold"
+      threshold   = 1
+      periods     = 2
+      missing     = "notBreaching"
+    }
+    broker = {
+      description = "The broker does not answer the API: no program can be run."
+      metric      = "code_command_broker_up"
+      dimensions  = {}
+      statistic   = "Minimum"
+      comparison  = "LessThanThreshold"
+      threshold   = 1
+      periods     = 2
       missing     = "notBreaching"
     }
     queue = {

@@ -54,7 +54,7 @@ resource "aws_cloudwatch_metric_alarm" "failed_runs" {
 
 resource "aws_cloudwatch_metric_alarm" "unhealthy_tasks" {
   alarm_name          = "${var.name}-unhealthy-tasks"
-  alarm_description   = "A task of the API says in /health that a part is missing, or says nothing."
+  alarm_description   = "A task of the API does not answer."
   namespace           = "AWS/ApplicationELB"
   metric_name         = "UnHealthyHostCount"
   dimensions          = { LoadBalancer = var.load_balancer_arn_suffix, TargetGroup = var.target_group_arn_suffix }
