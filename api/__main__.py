@@ -12,6 +12,7 @@ import uvloop
 from litestar import Litestar
 
 from api.app import create_app
+from api.audit import prepare_folder
 from api.bucket_setup import make_bucket_ready
 from api.celery_dispatch import connected_dispatcher
 from api.connection import LimitedConnection
@@ -48,6 +49,8 @@ def main() -> int:
     """Serve until told to stop; return the exit code."""
     try:
         settings = load_settings(ApiSettings)
+        if settings.audit_log_dir is not None:
+            prepare_folder(settings.audit_log_dir)
         end_traces = set_up_traces(
             settings.otel_exporter_otlp_endpoint, service="code-command-api"
         )

@@ -19,11 +19,36 @@ from api.caller import Caller
 from api.outcomes import told
 from executor.messages import Failed, Finished, RunReport, RunRequest
 from executor.tool_messages import RoundRequest
+from storage.configuration import ConfigurationError
 from telemetry.ids import current_request_id
 
 logger = logging.getLogger(__name__)
 
 Field = str | int | bool | None
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder, and see that lines can be written in it.
+
+    A line that is lost later stops no run; but whoever starts a service without the log that
+    they asked for should know before it has run anything.
+
+    Raises:
+        ConfigurationError: They cannot.
+    """
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise _no_folder(folder, fault.strerror or "it cannot be made") from fault
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _no_folder(folder, "this user may not write there")
+
+
+def _no_folder(folder: Path, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"AUDIT_LOG_DIR: nothing can be written in {folder}: {why}. Make the folder and give it"
+        " to the user of the API, or choose another"
+    )
 
 
 class AuditLog:

@@ -11,6 +11,7 @@ from executor.messages import MAX_ARG_CHARS, MAX_ARGS, MAX_CODE_BYTES
 from sandbox.supervisor.languages import LANGUAGES, find_language
 
 SHOWN_LANGUAGE_CHARS = 64
+_KNOWN_LANGUAGES = f"Use one of: {', '.join(LANGUAGES)}."
 MAX_ARG_BYTES = 128 * 1024 - 1
 """MAX_ARG_STRLEN of Linux without the final NUL: the kernel refuses a longer argument."""
 MAX_ARGS_BYTES = 1024 * 1024
@@ -52,13 +53,13 @@ def check_exec_request(fields: ExecFields) -> ExecRequest:
     """
     name = read_text(fields.lang, "lang")
     if not name:
-        raise BadRequestError("Missing required field: lang")
+        raise BadRequestError("Missing required field: lang", _KNOWN_LANGUAGES)
     code = _code(fields.code)
     language = find_language(name)
     if language is None:
         raise BadRequestError(
             f"Unsupported language: {name[:SHOWN_LANGUAGE_CHARS]}",
-            f"Use one of: {', '.join(LANGUAGES)}.",
+            _KNOWN_LANGUAGES,
         )
     return ExecRequest(
         language=language.name,

@@ -18,6 +18,9 @@ MAX_REFERENCES_BYTES = 1024 * 1024
 
 SESSION_ID = re.compile(ID_PATTERN)
 KIND = re.compile("[a-z]{1,16}")
+_WHERE_IDS_ARE = (
+    "Ids are 21 letters, digits, `_` and `-`, as uploads and runs answer with them."
+)
 
 
 class _Fields(msgspec.Struct):
@@ -67,14 +70,14 @@ def _reference(entry: msgspec.Raw, index: int) -> FileReferenceRequest:
     fields = decode(entry, _Fields)
     file_id = _matching(fields.id, SESSION_ID)
     if file_id is None:
-        raise BadRequestError(f"{where}.id is invalid")
+        raise BadRequestError(f"{where}.id is invalid", _WHERE_IDS_ARE)
     if fields.resource_id != NULL and not _matching(fields.resource_id, RESOURCE_ID):
         raise BadRequestError(f"{where}.resource_id is invalid")
     older = fields.storage_session_id == NULL
     session = fields.session_id if older else fields.storage_session_id
     session_id = _matching(session, SESSION_ID)
     if session_id is None:
-        raise BadRequestError(f"{where}.storage_session_id is invalid")
+        raise BadRequestError(f"{where}.storage_session_id is invalid", _WHERE_IDS_ARE)
     name = read_text(fields.name, f"{where}.name")
     if name is None:
         raise BadRequestError(f"{where}.name must be a string")

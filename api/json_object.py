@@ -17,6 +17,10 @@ from api.held_bodies import HeldBody
 
 NOT_UTF8 = "The body is not valid UTF-8"
 
+NO_OBJECT = (
+    "The body must be a JSON object, texts in double quotes. GET /schema has its fields."
+)
+
 MAX_JSON_BYTES = 50 * 1024 * 1024
 """librechat-contract 6.1."""
 
@@ -72,7 +76,7 @@ def decode(text: bytes | bytearray | msgspec.Raw, kind: type[StructT]) -> Struct
     except RecursionError as fault:
         raise BadRequestError("The JSON is nested too deeply") from fault
     except msgspec.MsgspecError as fault:
-        raise BadRequestError(str(fault)) from fault
+        raise BadRequestError(str(fault), NO_OBJECT) from fault
 
 
 def size_bytes(field: msgspec.Raw) -> int:

@@ -34,7 +34,7 @@ LOOK_INTERVAL_S = 1.0
 """How often, at most, the API looks whether the file has changed: a revoked key opens
 nothing after this."""
 
-_TENANT = r"^[A-Za-z0-9_-]{1,64}$"
+TENANT = r"^[A-Za-z0-9_-]{1,64}$"
 
 
 class KeyFileError(Exception):
@@ -49,7 +49,7 @@ class KeyRecord(BaseModel):
     id: str = Field(pattern=r"^[a-z0-9]{8}$")
     """What it is listed and revoked by."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    tenant: str = Field(pattern=_TENANT)
+    tenant: str = Field(pattern=TENANT)
     name: str = Field(default="", max_length=100)
     created_at: AwareDatetime
     expires_at: AwareDatetime | None = None

@@ -16,7 +16,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from api.key_file import KeyFileContent, KeyFileError, KeyRecord, key_digest, read_key_file
+from api.key_file import (
+    TENANT,
+    KeyFileContent,
+    KeyFileError,
+    KeyRecord,
+    key_digest,
+    read_key_file,
+)
 from api.rates import BUCKETS, parse_rate
 from executor.messages import MemoryClass
 
@@ -27,9 +34,14 @@ _ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _LIFE = re.compile(r"([1-9][0-9]{0,4})([hd])")
 
 
-def main(arguments: Sequence[str], path: Path | None) -> int:
-    """Carry out one command on the file at `path`; return the exit code."""
-    parser = _parser()
+def main(
+    arguments: Sequence[str], path: Path | None, *, program: str = "code-command keys"
+) -> int:
+    """Carry out one command on the file at `path`; return the exit code.
+
+    `program` is what its user has typed before the arguments.
+    """
+    parser = _parser(program)
     options = parser.parse_args(arguments)
     if path is None:
         parser.error("CODE_API_KEYS_FILE is not set: it says where the keys are")
@@ -41,8 +53,11 @@ def main(arguments: Sequence[str], path: Path | None) -> int:
                 return _revoke(path, options.id)
             case _:
                 return _list(path)
-    except (KeyFileError, OSError) as fault:
+    except KeyFileError as fault:
         sys.stderr.write(f"{fault}\n")
+        return 1
+    except OSError as fault:
+        sys.stderr.write(f"{path} cannot be written: {fault.strerror}\n")
         return 1
 
 
@@ -136,13 +151,16 @@ def _change(
             raise
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="keys", description="API keys, kept as digests.", allow_abbrev=False
+        prog=program,
+        description="Create, list and revoke API keys. They are kept as digests.",
+        epilog=f"`{program} create --help` has its options.",
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     create = commands.add_parser("create", help="make a key, and print it once")
-    create.add_argument("--tenant", required=True, help="whose files it reaches")
+    create.add_argument("--tenant", type=_tenant, required=True, help="whose files it reaches")
     create.add_argument("--name", default="", help="what it is for, to tell it by in lists")
     create.add_argument(
         "--limit",
@@ -153,19 +171,42 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{', '.join(BUCKETS)}, as exec=100/30s or exec=off; may be repeated",
     )
     create.add_argument(
-        "--memory-class", type=MemoryClass, choices=tuple(MemoryClass), metavar="CLASS"
+        "--memory-class",
+        type=_memory_class,
+        metavar="CLASS",
+        help=f"of its runs: {' or '.join(MemoryClass)}; unset, the program decides",
     )
-    create.add_argument("--expires-in", type=_life, metavar="TIME", help="as 90d or 12h")
+    create.add_argument(
+        "--expires-in", type=_life, metavar="TIME", help="as 90d or 12h; unset: never"
+    )
     commands.add_parser("list", help="list the keys, without the keys")
     revoke = commands.add_parser("revoke", help="end a key")
     revoke.add_argument("id", help="as `keys list` has it")
     return parser
 
 
+def _tenant(text: str) -> str:
+    if not re.fullmatch(TENANT, text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no tenant: 1 to 64 letters, digits, `_` and `-`"
+        )
+    return text
+
+
+def _memory_class(text: str) -> MemoryClass:
+    try:
+        return MemoryClass(text)
+    except ValueError as fault:
+        known = " nor ".join(MemoryClass)
+        raise argparse.ArgumentTypeError(f"{text!r} is neither {known}") from fault
+
+
 def _limit(text: str) -> tuple[str, str]:
     bucket, separator, rate = text.partition("=")
     if not separator or bucket not in BUCKETS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not as exec=100/30s")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not as exec=100/30s; there are {', '.join(BUCKETS)}"
+        )
     try:
         parse_rate(rate)
     except ValueError as fault:
@@ -182,4 +223,5 @@ def _life(text: str) -> timedelta:
 
 if __name__ == "__main__":
     named = os.environ.get("CODE_API_KEYS_FILE")
-    sys.exit(main(sys.argv[1:], Path(named) if named else None))
+    place = Path(named) if named else None
+    sys.exit(main(sys.argv[1:], place, program="python3 -m api.manage_keys"))

@@ -13,7 +13,7 @@ from api.rates import Rate, parse_rate
 from api.token_keys import load_token_keys
 from api.token_settings import TokenSettings
 from api.turns import QueueLimits
-from telemetry.logs import LogFormat
+from telemetry.logs import LogFormat, LogLevel
 
 WELL_KNOWN_KEY = "code-command-dev-key"
 """The default of the original product. Everybody knows it, so it opens nothing but
@@ -87,11 +87,13 @@ class ApiSettings(TokenSettings):
     """Who may read `/metrics`: nobody, those who have a key, or everybody."""
     audit_log_dir: Path | None = None
     """Folder of the audit log (`api.audit`), which is for nobody else; unset: there is none."""
-    otel_exporter_otlp_endpoint: str | None = Field(None, pattern=r"^https?://\S+$")
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, pattern=r"^https?://\S+$", examples=["http://collector:4318"]
+    )
     """Where traces go, as OTLP over HTTP; the name is OpenTelemetry's own."""
     log_format: LogFormat = "auto"
     """JSON or text; `auto`: text on a terminal."""
-    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: LogLevel = "INFO"
 
     @field_validator("cors_origins")
     @classmethod
@@ -143,6 +145,11 @@ class ApiSettings(TokenSettings):
 
     @model_validator(mode="after")
     def _results_have_a_place(self) -> Self:
+        if "://" not in self.broker_url.get_secret_value():
+            raise ValueError(
+                "BROKER_URL: must be a URL, such as redis://:PASSWORD@host:6379/0 or"
+                " amqp://USER:PASSWORD@host:5672//"
+            )
         if not self.result_url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError(
                 "RESULT_BACKEND_URL: must be the redis:// URL of a Redis or Valkey server;"

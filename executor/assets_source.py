@@ -44,7 +44,10 @@ class AssetSource:
         try:
             archive = asyncio.run(self._changed(self._folder))
         except (StorageUnavailableError, ObjectNotFoundError) as fault:
-            raise SharedAssetsError(f"SHARED_ASSETS_PATH: {fault}") from fault
+            raise SharedAssetsError(
+                f"SHARED_ASSETS_PATH: what is in the bucket cannot be read: {fault}. Does it"
+                " exist, and may the service's key list and read it?"
+            ) from fault
         return archive or pack_files({})
 
     async def follow(self, engine: SandboxEngine, pool: WarmPool) -> None:

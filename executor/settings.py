@@ -13,7 +13,7 @@ from executor.left_behind import StateTerms
 from executor.redis_connection import REDIS_SCHEMES
 from sandbox.supervisor.languages import LANGUAGES
 from storage.settings import StorageSettings
-from telemetry.logs import LogFormat
+from telemetry.logs import LogFormat, LogLevel
 
 MIB = 1024 * 1024
 
@@ -109,15 +109,19 @@ class ExecutorSettings(StorageSettings):
     cleanup_interval_minutes: float = Field(default=60, gt=0, le=10_080)
     """How often leftovers are looked for."""
     code_executor_id: str = Field(
-        default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9_.-]{1,64}$"
+        default_factory=socket.gethostname,
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+        examples=["host-1"],
     )
     """Names this executor across restarts, so that it knows its leftovers. Two executors
     that share one engine need different ones."""
-    otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    otel_exporter_otlp_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", examples=["http://collector:4318"]
+    )
     """Where traces go, as OTLP over HTTP; the name is OpenTelemetry's own."""
     log_format: LogFormat = "auto"
     """JSON or text; `auto`: text on a terminal."""
-    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: LogLevel = "INFO"
 
     @field_validator("large_memory_for", "output_extensions")
     @classmethod
@@ -153,6 +157,11 @@ class ExecutorSettings(StorageSettings):
 
     @model_validator(mode="after")
     def _results_have_a_place(self) -> Self:
+        if "://" not in self.broker_url.get_secret_value():
+            raise ValueError(
+                "BROKER_URL: must be a URL, such as redis://:PASSWORD@host:6379/0 or"
+                " amqp://USER:PASSWORD@host:5672//"
+            )
         if not self.result_url.startswith(REDIS_SCHEMES):
             raise ValueError(
                 "RESULT_BACKEND_URL: must be the redis:// URL of a Redis or Valkey server;"

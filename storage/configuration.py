@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
@@ -99,6 +100,13 @@ environment; a test holds it against their settings models."""
 
 SHOWN_CHARS = 60
 
+_PLAIN_WORDS = {
+    "int_parsing": "must be a whole number without a unit",
+    "float_parsing": "must be a number without a unit",
+    "bool_parsing": "must be true or false",
+}
+"""Instead of pydantic's words for the mistakes that people make most, such as `256M`."""
+
 
 class ConfigurationError(Exception):
     """The environment does not make valid settings.
@@ -153,14 +161,29 @@ def unknown_variables(
 
 def _line(model: type[BaseSettings], error: ErrorDetails) -> str:
     """Name the variable, say what is wrong, and show what was found unless it is secret."""
-    cause = error.get("ctx", {}).get("error")
-    problem = str(cause) if cause else error["msg"][:1].lower() + error["msg"][1:]
+    known = model.model_fields.get(str(error["loc"][0])) if error["loc"] else None
+    problem = _problem(error, known)
     if not error["loc"]:
         return problem  # A check across several variables: its text names them.
     field = str(error["loc"][0])
-    known = model.model_fields.get(field)
     found = repr(error["input"])
     if known is None or "Secret" in str(known.annotation) or error["type"] == "missing":
         return f"{field.upper()}: {problem}"
     shown = found if len(found) <= SHOWN_CHARS else found[:SHOWN_CHARS] + "…"
     return f"{field.upper()}: {problem}, found {shown}"
+
+
+def _problem(error: ErrorDetails, field: FieldInfo | None) -> str:
+    """Say what is wrong in the words of whoever writes `.env`, who knows no types."""
+    cause = error.get("ctx", {}).get("error")
+    if cause:
+        return str(cause)
+    if error["type"] == "string_pattern_mismatch" and field is not None and field.examples:
+        return f"must look like {field.examples[0]}"
+    plain = _PLAIN_WORDS.get(error["type"])
+    if plain is not None:
+        return plain
+    message = error["msg"].removeprefix("Input should be ")
+    if message != error["msg"]:
+        return f"must be {message}"
+    return message[:1].lower() + message[1:]

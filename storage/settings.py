@@ -19,17 +19,28 @@ class StorageSettings(BaseSettings):
         hide_input_in_errors=True,  # A rejected value may be a secret.
     )
 
-    s3_endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+/?$")
+    s3_endpoint_url: str | None = Field(
+        default=None, pattern=r"^https?://[^\s/?#]+/?$", examples=["http://127.0.0.1:9000"]
+    )
     """Scheme, host and port of an S3-compatible service; `None` means AWS."""
     s3_bucket: str = Field(
-        default="code-command", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+        default="code-command",
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        examples=["code-command"],
     )
-    s3_region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]{1,64}$")
+    s3_region: str = Field(
+        default="us-east-1", pattern=r"^[a-z0-9-]{1,64}$", examples=["us-east-1"]
+    )
     s3_access_key_id: str | None = None
     """With `s3_secret_access_key`; without both, AWS's own chain of credentials (the
     environment, the container's role, the machine's) is asked."""
     s3_secret_access_key: SecretStr | None = None
-    s3_prefix: str = Field(default="sessions/", max_length=256, pattern=r"^([A-Za-z0-9_-]+/)+$")
+    s3_prefix: str = Field(
+        default="sessions/",
+        max_length=256,
+        pattern=r"^([A-Za-z0-9_-]+/)+$",
+        examples=["sessions/"],
+    )
     """Everything is kept below it, and the bucket's expiry rule applies to it alone. Never
     empty: the rule would then expire whatever else lies in the bucket."""
 

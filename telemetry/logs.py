@@ -14,6 +14,7 @@ import structlog
 from structlog.typing import Processor
 
 LogFormat = Literal["auto", "json", "text"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 """`auto`: text if a person's terminal reads it, else JSON."""
 
 FIELDS = ("outcome", "took_ms")

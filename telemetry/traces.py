@@ -57,7 +57,8 @@ def set_up_traces(endpoint: str | None, *, service: str) -> Callable[[], None]:
     except ImportError as fault:
         raise TracesError(
             "OTEL_EXPORTER_OTLP_ENDPOINT: is set, but OpenTelemetry is not installed: "
-            f"python -m pip install -r requirements/traces.txt ({fault})"
+            ".venv/bin/python -m pip install --require-hashes -r requirements/traces.txt"
+            f" ({fault})"
         ) from fault
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
     _provider = TracerProvider(resource=Resource.create({"service.name": service}))

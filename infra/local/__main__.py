@@ -5,15 +5,17 @@ there is a virtual environment, to make it.
 """
 
 import argparse
+import difflib
+import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from infra.local.bench_options import add_options, read_options
 from infra.local.config import CHECKOUT, load_config
-from infra.local.console import Console
+from infra.local.console import Console, started_at
 from infra.local.dotenv import read_dotenv
 from infra.local.errors import LocalError
 from infra.local.own_python import Level, OwnPython
@@ -29,19 +31,31 @@ environment wins. README.md lists them.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
+    parser, commands = _parser()
+    if given and not given[0].startswith("-") and given[0] not in commands:
+        parser.error(_no_such_command(given[0], commands))
     options, rest = parser.parse_known_args(given)
     if rest and options.command not in {"test", "keys"}:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        options.refuse(f"unrecognized arguments: {' '.join(rest)}")
     if options.command in {None, "help"}:
         parser.print_help()
         return 0
     # What `doctor --json` prints is for a machine: nothing else may be in it.
-    console = Console(sys.stderr if getattr(options, "json", False) else None)
+    stream = sys.stderr if getattr(options, "json", False) else None
+    console = Console(stream, started_at=started_at())
     try:
         return _run(options, rest, given, console)
     except LocalError as fault:
         console.error(str(fault))
+        return 1
+    except OSError as fault:
+        if fault.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+            raise
+        where = f" ({fault.filename})" if fault.filename else ""
+        console.error(
+            f"nothing can be written{where}: {fault.strerror}. Make room, or set another"
+            " CODE_WORK_DIR; `df -h` shows which disk is full"
+        )
         return 1
     except KeyboardInterrupt:
         console.plain()
@@ -131,21 +145,36 @@ def _become(process: str) -> NoReturn:
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
 
 
-def _parser() -> argparse.ArgumentParser:
+def _no_such_command(name: str, commands: Collection[str]) -> str:
+    nearest = difflib.get_close_matches(name, commands, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else "`code-command help` lists them"
+    return f"there is no command {name!r}; {hint}"
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Collection[str]]:
+    """Return the parser, and the names of the commands."""
     parser = argparse.ArgumentParser(
         prog="code-command",
         description="A self-hosted, sandboxed code interpreter for AI agents.",
         epilog=_EPILOG,
         allow_abbrev=False,
     )
-    parser.set_defaults(level=None, reads_settings=False)
+    parser.set_defaults(level=None, reads_settings=False, refuse=parser.error)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     def add(
-        name: str, level: Level | None, text: str, *, reads_settings: bool = True
+        name: str,
+        level: Level | None,
+        text: str,
+        *,
+        reads_settings: bool = True,
+        add_help: bool = True,
     ) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        command.set_defaults(level=level, reads_settings=reads_settings)
+        command = commands.add_parser(
+            name, help=text, description=text, allow_abbrev=False, add_help=add_help
+        )
+        # A wrong option is answered with the usage of its own command.
+        command.set_defaults(level=level, reads_settings=reads_settings, refuse=command.error)
         return command
 
     up = add("up", "local", "start everything on this machine; Ctrl-C stops it")
@@ -182,12 +211,12 @@ def _parser() -> argparse.ArgumentParser:
     into = add("bundle", "local", "write all into one file, for a site without a network")
     into.add_argument("--output", type=Path, help="the file (code-command-VERSION.tar, here)")
     add("init", None, "make the secrets that infra/compose.yaml needs", reads_settings=False)
-    keys = add("keys", "local", "create, list and revoke API keys")
-    keys.usage = "code-command keys {create,list,revoke} ..."
+    # `-h` too is for the parser of `api.manage_keys`, which knows the options.
+    add("keys", "local", "create, list and revoke API keys", add_help=False)
     add("api", "base", "start the API alone, with the environment's settings")
     add("executor", "base", "start one executor alone, with the environment's settings")
     add("help", None, "show this", reads_settings=False)
-    return parser
+    return parser, commands.choices
 
 
 def _seconds(text: str) -> int:

@@ -15,7 +15,7 @@ from infra.local.config import CHECKOUT, Config
 from infra.local.console import Console
 from infra.local.engine_setup import NAME as DOCKERD
 from infra.local.engine_setup import ensure_engine
-from infra.local.errors import LocalError
+from infra.local.errors import BadSettingError, LocalError
 from infra.local.image import ensure_sandbox_image
 from infra.local.image_docker import ask, find_docker
 from infra.local.supervisor import Supervisor
@@ -50,8 +50,11 @@ def bundle(config: Config, console: Console, *, output: Path | None) -> int:
     """Build what is missing, and write the bundle; print its path and its SHA-256.
 
     Raises:
-        LocalError: There is no engine, an image is missing, or packages cannot be had.
+        LocalError: There is no engine, an image is missing, packages cannot be had, or
+            `output` cannot be written.
     """
+    target = output or Path.cwd() / f"{_name()}.tar"
+    _refuse_bad_output(target)
     work_dir = open_work_dir(config.work_dir)
     with Supervisor(console) as supervisor:
         ensure_engine(supervisor, console, work_dir.log(DOCKERD))
@@ -61,9 +64,20 @@ def bundle(config: Config, console: Console, *, output: Path | None) -> int:
         build_service_image(console.say)
         images = {SANDBOX: config.sandbox_image, "service": service_image_name()}
         images |= _of_others(console)
-        made = make_bundle(console, output or Path.cwd() / f"{_name()}.tar", images)
+        made = make_bundle(console, target, images)
     console.plain(f"{_sha256(made)}  {made}")
     return 0
+
+
+def _refuse_bad_output(target: Path) -> None:
+    """Say so before anything is built, which takes minutes."""
+    if target.is_dir():
+        raise BadSettingError(f"--output {target} is a folder; give the name of a file in it")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise BadSettingError(
+            f"--output {target}: nothing can be written in {target.parent}; make that folder,"
+            " or choose another"
+        )
 
 
 def make_bundle(console: Console, output: Path, images: Mapping[str, str]) -> Path:

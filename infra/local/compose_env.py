@@ -55,5 +55,8 @@ def init(
             f"there is no {docker_socket} here: set DOCKER_GID in the file to the group of "
             "the socket, or run this again where the Docker engine runs"
         )
+    console.plain(
+        "Next:\n  ./code-command build --service    # the images, unless they are there"
+    )
     console.plain("  docker compose -f infra/compose.yaml up --wait")
     return 0

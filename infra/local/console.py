@@ -3,13 +3,32 @@
 import os
 import sys
 import time
+from pathlib import Path
 from typing import TextIO
 
 STATUS_INTERVAL_S = 10.0
 """How often a passing status is printed where lines cannot be overwritten (a log, CI)."""
 
 _GREEN, _RED, _DIM, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
+_START_TIME = 19
+"""Which field it is behind the name of the process: proc(5) counts it as the 22nd of all."""
+
 _CLEAR_LINE = "\r\x1b[2K"
+
+
+def started_at() -> float:
+    """Return when this process began, as `time.monotonic` has it.
+
+    A first start goes on as another program once there is an environment (`exec`). The process
+    is the same, and to whoever watches it is one command, so the kernel's time of it counts.
+    """
+    now = time.monotonic()
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        began_s = int(fields[_START_TIME]) / os.sysconf("SC_CLK_TCK")
+        return now - (time.clock_gettime(time.CLOCK_BOOTTIME) - began_s)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return now  # Not Linux, or no /proc.
 
 
 class Console:
@@ -19,12 +38,19 @@ class Console:
     started, so a closed pipe silences the console instead of raising.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        quiet: bool = False,
+        started_at: float | None = None,
+    ) -> None:
+        """Print to `stream`; times are since `started_at` (`time.monotonic`), or since now."""
         self._stream = stream if stream is not None else sys.stdout
         self._is_quiet = quiet
         self._is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._has_colours = self._is_terminal and not os.environ.get("NO_COLOR")
-        self._started_at = time.monotonic()
+        self._started_at = time.monotonic() if started_at is None else started_at
         self._status_at = self._started_at
         self._status_shown = False
 

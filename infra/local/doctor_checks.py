@@ -39,7 +39,11 @@ def _checks(facts: Facts) -> Iterator[Check]:
             name="engine",
             state=State.BAD,
             text=f"no Docker engine answers at {facts.address}: {facts.silence}",
-            advice="start it, or let ./code-command up do so; isolation can be judged then",
+            advice=(
+                "run this with sudo, or: sudo usermod -aG docker $USER, and log in again"
+                if facts.is_denied
+                else "start it, or let ./code-command up do so; isolation can be judged then"
+            ),
         )
     else:
         yield Check(

@@ -28,7 +28,7 @@ SWAPS = Path("/proc/swaps")
 _SILENCE = {
     Answer.READY: "",
     Answer.SILENT: "nobody listens there",
-    Answer.DENIED: "this user may not use it (sudo, or the group docker)",
+    Answer.DENIED: "this user may not use it",
 }
 
 
@@ -78,6 +78,8 @@ class Facts:
     engine: Engine | None
     """`None` where none answers."""
     silence: str = ""
+    is_denied: bool = False
+    """Whether there is one, and this user may not use it."""
     """Why it does not."""
     sandbox_engine: SandboxEngine
     runtime: str
@@ -100,7 +102,8 @@ def look_around(config: Config) -> Facts:
     runtime = environment.get("SANDBOX_RUNTIME") or DEFAULT_RUNTIME
     sandbox_engine = likely_engine(environment)
     engine, answer, path = None, dict[str, Any](), runtime
-    silence = _SILENCE[ask(engine_address())]
+    asked = ask(engine_address())
+    silence = _SILENCE[asked]
     try:
         with closing(connect()) as client:
             answer = client.version()
@@ -119,6 +122,7 @@ def look_around(config: Config) -> Facts:
         address=engine_address(),
         engine=engine,
         silence=silence,
+        is_denied=asked is Answer.DENIED,
         sandbox_engine=sandbox_engine,
         runtime=runtime,
         kernel=kernel_of(runtime, path),

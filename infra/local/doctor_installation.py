@@ -23,7 +23,7 @@ from executor.settings import ExecutorSettings
 from infra.local.config import Config
 from infra.local.credentials import random_key
 from infra.local.doctor_checks import Check, State
-from infra.local.ports import is_free
+from infra.local.ports import why_not_free
 from infra.local.service import health_problem, standing_in
 from storage.configuration import ConfigurationError, load_settings, unknown_variables
 from storage.errors import StorageError
@@ -70,15 +70,16 @@ def _checks(config: Config) -> Iterator[Check]:
 
 
 def _port(config: Config) -> Check:
-    if is_free(config.port, host=config.host):
+    why = why_not_free(config.port, host=config.host)
+    if why is None:
         return _ok("port", f"{config.port} on {config.host} is free")
     problem = health_problem(config)
     if problem is None:
         return _ok("port", f"the API answers on {config.local_url}")
     return _bad(
         "port",
-        f"{config.port} on {config.host} is taken, or no address of this host's: {problem}",
-        f"see who it is: ss -ltnp 'sport = :{config.port}'; or set another CODE_PORT",
+        f"{config.port} on {config.host} cannot be had, and no API of ours is there: {problem}",
+        why,
     )
 
 
@@ -145,6 +146,12 @@ def _storage(settings: ApiSettings, environment: Mapping[str, str]) -> Check:
 
 def _disk(work_dir: Path) -> Check:
     place = _existing(work_dir)
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return _bad(
+            "disk",
+            f"CODE_WORK_DIR {work_dir} cannot be made: this user may not write in {place}",
+            "set another CODE_WORK_DIR, or have that folder given to you",
+        )
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE_BYTES:
         return _bad(
@@ -193,7 +200,8 @@ def _traces() -> Check:
 
 
 def _existing(path: Path) -> Path:
-    while not path.exists():
+    # Not `path.exists()`, which raises where a folder above may not be entered.
+    while not os.path.exists(path):  # noqa: PTH110
         path = path.parent
     return path
 

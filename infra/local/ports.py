@@ -1,5 +1,6 @@
 """Ports on the loopback interface: chosen once, remembered, chosen anew when taken."""
 
+import errno
 import json
 import random
 import socket
@@ -18,18 +19,30 @@ _FIRST, _LAST = 18_000, 22_000
 
 _TRIES = 200
 
+_WHY = {
+    errno.EADDRINUSE: "another program listens there (see which: ss -ltnp 'sport = :{port}')."
+    " Choose another with --port or CODE_PORT",
+    errno.EACCES: "ports below 1024 are root's alone. Choose another with --port or CODE_PORT",
+}
+_NO_ADDRESS = "{host} is no address of this machine. Correct --host or CODE_HOST"
+
 
 def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
     """Say whether a server could listen on `port` now."""
+    return why_not_free(port, host=host) is None
+
+
+def why_not_free(port: int, *, host: str = "127.0.0.1") -> str | None:
+    """Say why no server could listen on `port` now, and what to do; None if one could."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As servers do: a connection that is only lingering does not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as fault:
+            return _WHY.get(fault.errno or 0, _NO_ADDRESS).format(port=port, host=host)
+    return None
 
 
 def kept_ports(path: Path, names: Iterable[str]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from infra.local.config import CHECKOUT
 from infra.local.console import Console
+from infra.local.errors import BadSettingError
 from infra.local.image_docker import ImageError, LongCommand, run_watched
 
 SandboxEngine = Literal["docker", "oci"]
@@ -20,14 +21,23 @@ TRIAL_DEADLINE_S = 300.0
 def choose_sandbox_engine(environment: Mapping[str, str], console: Console) -> SandboxEngine:
     """Return what the executor is to use, and say so.
 
-    What the user has set is taken as it is. Otherwise `oci`, if one sandbox can be made that
-    way: a run costs the machine less than with the Docker engine.
+    What the user has set is what it is. Otherwise `oci`, if one sandbox can be made that way:
+    a run costs the machine less than with the Docker engine.
 
     Args:
         environment: Of the executor. It is tried with exactly that.
         console: Where it is said, and why.
+
+    Raises:
+        BadSettingError: The user has set `oci`, and no sandbox can be made that way. The
+            executor would start all the same, and wait for that to change.
     """
     named = environment.get("SANDBOX_ENGINE")
+    if named == "oci" and (obstacle := _trial(environment, console)):
+        raise BadSettingError(
+            f"SANDBOX_ENGINE=oci: no sandbox can be made that way: {obstacle}\nMend that, or"
+            " take the setting away: `up` then uses the Docker engine"
+        )
     if named:
         console.done(f"sandboxes are made by {_described(named)}, as SANDBOX_ENGINE says")
         return "oci" if named == "oci" else "docker"  # Another name is no valid setting.

@@ -17,7 +17,7 @@ from infra.local.engine_setup import ensure_engine
 from infra.local.errors import BadSettingError, ChildFailedError
 from infra.local.host_check import check_host
 from infra.local.image import ensure_sandbox_image
-from infra.local.ports import is_free
+from infra.local.ports import why_not_free
 from infra.local.sandbox_engine import choose_sandbox_engine
 from infra.local.sbom import report_sbom
 from infra.local.service import (
@@ -81,7 +81,7 @@ def _start(config: Config, work_dir: WorkDir, supervisor: Supervisor, console: C
     check_host(executor.environment, engine, console)
     console.say("starting the API and the executor")
     children = supervisor.start(executor), supervisor.start(api)
-    _wait_for_health(config, supervisor, children)
+    _wait_for_health(config, supervisor, children, console)
 
 
 class _Servers:
@@ -121,13 +121,15 @@ class _Servers:
 
 
 def _wait_for_health(
-    config: Config, supervisor: Supervisor, children: tuple[Child, ...]
+    config: Config, supervisor: Supervisor, children: tuple[Child, ...], console: Console
 ) -> None:
     problem: str | None = None
 
     def is_well() -> bool:
         nonlocal problem
         problem = health_problem(config)
+        if problem is not None:
+            console.status(f"waiting for the API: {problem}")
         return problem is None
 
     try:
@@ -148,12 +150,9 @@ def _remove_containers(owner: str, console: Console) -> None:
 
 
 def _refuse_taken_port(config: Config) -> None:
-    if not is_free(config.port, host=config.host):
-        raise BadSettingError(
-            f"port {config.port} on {config.host} cannot be had: another program listens "
-            "there, or the address is not this machine's. Choose another with --port, or see "
-            f"who it is: ss -ltnp 'sport = :{config.port}'"
-        )
+    why = why_not_free(config.port, host=config.host)
+    if why is not None:
+        raise BadSettingError(f"port {config.port} on {config.host} cannot be had: {why}")
 
 
 def _introduce(config: Config, work_dir: WorkDir, console: Console) -> None:
@@ -188,13 +187,13 @@ def _advice(config: Config) -> str:
     """Say how LibreChat reaches the service."""
     if config.is_loopback:
         return (
-            f"LibreChat on this machine: LIBRECHAT_CODE_BASEURL={config.local_url}\n"
+            f"LibreChat on this machine: LIBRECHAT_CODE_BASEURL={config.local_url}/v1\n"
             f"{_WHERE_THE_KEY_GOES}\n"
             "LibreChat in Docker cannot reach a loopback address: start with --host 0.0.0.0"
         )
     return (
         "LibreChat in Docker: LIBRECHAT_CODE_BASEURL="
-        f"http://host.docker.internal:{config.port}\n"
+        f"http://host.docker.internal:{config.port}/v1\n"
         '(on Linux its container needs extra_hosts: ["host.docker.internal:host-gateway"])\n'
         f"{_WHERE_THE_KEY_GOES}\n"
         "Other machines can reach this address too, over HTTP in the clear: the key keeps them "

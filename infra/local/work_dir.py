@@ -80,7 +80,10 @@ def open_work_dir(path: Path) -> WorkDir:
             path = path.resolve(strict=True)
         found = path.lstat()
     except OSError as fault:
-        raise BadSettingError(f"CODE_WORK_DIR {path} cannot be made: {fault}") from fault
+        raise BadSettingError(
+            f"CODE_WORK_DIR {path} cannot be made: {fault.strerror}. Name a folder that you may"
+            ' write in: CODE_WORK_DIR="$HOME/code-command"'
+        ) from fault
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise BadSettingError(
             f"CODE_WORK_DIR {path} belongs to another user (id {found.st_uid}); "

@@ -171,6 +171,16 @@ class TestWrongTypes:
 
         assert answer.status_code == 400
         assert "Expected `object`" in answer.json()["error"]
+        assert "must be a JSON object" in answer.json()["message"]
+
+    @pytest.mark.parametrize("body", [b"", b"lang=py&code=1", b"{'lang': 'py'}"])
+    def test_a_body_that_is_no_json_is_told_what_it_must_be(
+        self, client: Client, body: bytes
+    ) -> None:
+        answer = client.post("/exec", content=body)
+
+        assert answer.status_code == 400
+        assert "must be a JSON object" in answer.json()["message"]
 
 
 class TestLanguage:

@@ -70,19 +70,19 @@ class TestCommand:
         assert "there is no key" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
-        "arguments",
+        ("arguments", "told"),
         [
-            ["create"],
-            ["create", "--tenant", "../x"],
-            ["create", "--tenant", "a", "--limit", "exec=often"],
-            ["create", "--tenant", "a", "--limit", "everything=1/1s"],
-            ["create", "--tenant", "a", "--expires-in", "soon"],
-            ["create", "--tenant", "a", "--memory-class", "huge"],
-            ["create", "--tenant", "a", "--name", "n" * 101],
+            (["create"], "required: --tenant"),
+            (["create", "--tenant", "../x"], "1 to 64 letters, digits, `_` and `-`"),
+            (["create", "--tenant", "a", "--limit", "exec=often"], "such as `20/30s`"),
+            (["create", "--tenant", "a", "--limit", "everything=1/1s"], "there are exec, "),
+            (["create", "--tenant", "a", "--expires-in", "soon"], "not as 90d or 12h"),
+            (["create", "--tenant", "a", "--memory-class", "huge"], "standard nor large"),
+            (["create", "--tenant", "a", "--name", "n" * 101], "--name: "),
         ],
     )
-    def test_a_mistake_is_told_and_makes_no_key(
-        self, path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    def test_a_mistake_is_told_with_what_would_be_right_and_makes_no_key(
+        self, path: Path, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         try:
             code = main(arguments, path)
@@ -90,7 +90,7 @@ class TestCommand:
             code = end.code
 
         assert code == 2
-        assert capsys.readouterr().err
+        assert told in capsys.readouterr().err
         assert not path.exists()
 
 

@@ -43,9 +43,10 @@ class TestStarting:
                 {"CODE_API_KEY": WELL_KNOWN_KEY, "CODE_HOST": "0.0.0.0"},  # noqa: S104
                 "CODE_API_KEY: the well-known key",
             ),
-            ({"CODE_API_KEY": KEY, "CODE_PORT": "http"}, "CODE_PORT: input should be"),
+            ({"CODE_API_KEY": KEY, "CODE_PORT": "http"}, "CODE_PORT: must be a whole number"),
+            ({"CODE_API_KEY": KEY, "AUDIT_LOG_DIR": "/dev/null/audit"}, "AUDIT_LOG_DIR: "),
         ],
-        ids=["no key", "the well-known key for everybody", "a bad port"],
+        ids=["no key", "the well-known key for everybody", "a bad port", "no audit log"],
     )
     def test_bad_settings_end_it_with_one_line(
         self, variables: dict[str, str], line: str

@@ -239,3 +239,40 @@ def test_as_many_run_at_once_as_processors_allow_and_memory_has_room_for(
 
     monkeypatch.setenv("MEMORY_LIMIT", str(8192 * MIB))
     assert load_settings(ExecutorSettings).runs_at_once == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("MEMORY_LIMIT", "256M", "must be a whole number without a unit, found '256M'"),
+        ("CPU_LIMIT", "half", "must be a number without a unit, found 'half'"),
+        ("SANDBOX_STRICT", "ja", "must be true or false, found 'ja'"),
+        ("SANDBOX_ENGINE", "podman", "must be 'docker' or 'oci', found 'podman'"),
+        ("EXECUTOR_CONCURRENCY", "0", "must be greater than or equal to 1, found '0'"),
+        (
+            "S3_ENDPOINT_URL",
+            "localhost:9000",
+            "must look like http://127.0.0.1:9000, found 'localhost:9000'",
+        ),
+    ],
+)
+def test_a_bad_value_is_told_without_types_and_patterns(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(ExecutorSettings)
+
+    assert str(refusal.value) == f"{variable}: {told}"
+
+
+def test_a_broker_without_a_scheme_is_not_blamed_on_another_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BROKER_URL", "localhost:6379")
+
+    with pytest.raises(
+        ConfigurationError, match=r"^BROKER_URL: must be a URL, such as redis://"
+    ):
+        load_settings(ExecutorSettings)

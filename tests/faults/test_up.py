@@ -1,6 +1,7 @@
 """The life of `./code-command up`, with users' files at stake."""
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 
 from infra.local.ports import is_free
 from tests.faults.outages import recover, run_under_way
+from tests.faults.small_disk import small_disk
 from tests.live.running_service import RunningService, eventually
 
 pytestmark = pytest.mark.docker
@@ -73,6 +75,21 @@ class TestSecondOne:
 
         assert f"port {service.port} on 127.0.0.1 cannot be had" in said
         assert "--port" in said
+
+
+class TestFullDisk:
+    def test_it_is_told_in_a_line_with_what_to_do(
+        self, service: RunningService, tmp_path: Path
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+
+        with small_disk(tmp_path / "disk", size_bytes=16_384) as disk:
+            elsewhere = {"CODE_WORK_DIR": str(disk), "CODE_PORT": str(port)}
+            said = refusal(service.launch_up(subprocess.PIPE, **elsewhere))
+
+        assert "No space left on device. Make room" in said
+        assert "Traceback" not in said
 
 
 class TestStopped:

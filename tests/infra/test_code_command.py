@@ -131,11 +131,13 @@ def test_without_a_python_it_says_what_to_install(bare_checkout: Path, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("dance",), "invalid choice: 'dance'"),
+        (("dance",), "there is no command 'dance'; `code-command help` lists them"),
+        (("statsu",), "there is no command 'statsu'; did you mean status?"),
         (("up", "--port", "0"), "'0' is not a port"),
         (("up", "--port", "eighty"), "'eighty' is not a port"),
         (("fuzz", "--seconds", "0"), "'0' is not a number of seconds"),
-        (("up", "--bogus"), "unrecognized arguments: --bogus"),
+        (("up", "--bogus"), "code-command up: error: unrecognized arguments: --bogus"),
+        (("--bogus",), "code-command: error: unrecognized arguments: --bogus"),
         (("check", "tests"), "unrecognized arguments: tests"),
     ],
 )
@@ -147,6 +149,28 @@ def test_a_wrong_argument_is_refused_before_anything_is_installed(
     assert done.returncode == 2
     assert complaint in done.stderr
     assert not (bare_checkout / ".venv").exists()
+
+
+def test_help_for_making_a_key_has_the_options_of_that() -> None:
+    done = run(SCRIPT, "keys", "create", "--help")
+
+    assert done.returncode == 0
+    assert "usage: code-command keys create" in done.stdout
+    assert "--expires-in" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [("missing/bundle.tar", "nothing can be written in"), (".", "is a folder")],
+)
+def test_a_bundle_that_could_not_be_written_is_not_begun(
+    tmp_path: Path, output: str, complaint: str
+) -> None:
+    done = run(SCRIPT, "bundle", "--output", tmp_path / output, CODE_WORK_DIR=str(tmp_path))
+
+    assert done.returncode == 1
+    assert complaint in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_secrets_for_compose_need_no_installation(bare_checkout: Path) -> None:

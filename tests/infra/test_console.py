@@ -1,10 +1,13 @@
 import io
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
 from infra.local import console as console_module
+from infra.local.config import CHECKOUT
 from infra.local.console import Console
 
 
@@ -34,6 +37,25 @@ def test_a_line_tells_when_it_was_said() -> None:
     Console(stream).say("starting")
 
     assert re.fullmatch(r"\[ +\d+\.\ds\] starting\n", stream.getvalue())
+
+
+def test_the_time_goes_on_where_a_process_becomes_another_program() -> None:
+    """As on a first start, which installs packages and goes on in the environment."""
+    says = "from infra.local.console import started_at; import time; "
+    says += "print(time.monotonic() - started_at())"
+    becomes = (
+        f"import os, sys, time; time.sleep(0.5); os.execv(sys.executable, {['p', '-c', says]})"
+    )
+
+    done = subprocess.run(
+        (sys.executable, "-c", becomes),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=CHECKOUT,
+    )
+
+    assert 0.5 <= float(done.stdout) < 30
 
 
 def test_no_colours_go_into_a_log() -> None:

@@ -140,6 +140,15 @@ def test_without_an_engine_the_advice_is_to_get_one() -> None:
     )
 
 
+def test_with_one_that_this_user_may_not_use_the_advice_is_not_to_start_it() -> None:
+    denied = replace(SILENT, is_denied=True)
+
+    (step,) = steps(denied, examine(denied))
+
+    assert "usermod -aG docker" in step
+    assert "start it" not in step
+
+
 @pytest.mark.parametrize(
     ("runtime", "path", "kernel"),
     [

@@ -53,6 +53,14 @@ def test_a_bad_value_is_named_with_its_variable(work_dir: Path, free_port: str) 
         assert found.text.startswith(f"{name}: ")
 
 
+def test_a_work_folder_that_cannot_be_made_is_bad(tmp_path: Path, free_port: str) -> None:
+    (tmp_path / "file").touch()
+
+    found = checks(tmp_path / "file" / "work", free_port)
+
+    assert ("disk", State.BAD) in wrong(found)
+
+
 def test_a_slip_of_the_pen_is_seen(work_dir: Path, free_port: str) -> None:
     found = checks(work_dir, free_port, SANDBOX_POOLSIZE="3")
 

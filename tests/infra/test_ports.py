@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.ports import GRPC_OFFSET, is_free, kept_ports
+from infra.local.ports import GRPC_OFFSET, is_free, kept_ports, why_not_free
 
 
 @contextmanager
@@ -68,9 +68,12 @@ def test_a_listening_port_is_not_free() -> None:
         port = server.getsockname()[1]
 
         assert not is_free(port)
+        assert f"sport = :{port}" in (why_not_free(port) or "")
 
     assert is_free(port)
 
 
-def test_an_address_of_another_machine_cannot_be_had() -> None:
-    assert not is_free(8095, host="192.0.2.1")
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_an_address_of_another_machine_cannot_be_had(host: str) -> None:
+    assert not is_free(8095, host=host)
+    assert f"{host} is no address of this machine" in (why_not_free(8095, host=host) or "")

@@ -9,6 +9,7 @@ import pytest
 
 from executor.settings import ExecutorSettings
 from infra.local.console import Console
+from infra.local.errors import BadSettingError
 from infra.local.sandbox_engine import choose_sandbox_engine
 from tests.executor import docker_view, oci_view
 
@@ -32,12 +33,29 @@ def owner() -> Iterator[str]:
     assert left == (set(), set())
 
 
-@pytest.mark.parametrize("named", ["docker", "oci"])
-def test_what_the_user_names_is_taken_untried(named: str) -> None:
-    asked = Asked(SANDBOX_ENGINE=named, SANDBOX_IMAGE="code-command-no-such-image:1")
+def test_docker_is_taken_untried_where_the_user_names_it() -> None:
+    asked = Asked(SANDBOX_ENGINE="docker", SANDBOX_IMAGE="code-command-no-such-image:1")
 
-    assert asked.engine == named
+    assert asked.engine == "docker"
     assert "as SANDBOX_ENGINE says" in asked.said
+
+
+@pytest.mark.docker
+def test_so_is_the_runtime_where_that_makes_sandboxes(owner: str) -> None:
+    asked = Asked(CODE_EXECUTOR_ID=owner, SANDBOX_ENGINE="oci")
+
+    assert asked.engine == "oci"
+    assert "as SANDBOX_ENGINE says" in asked.said
+
+
+@pytest.mark.docker
+def test_where_it_does_not_it_is_refused_and_not_exchanged(owner: str) -> None:
+    with pytest.raises(BadSettingError, match=r"cannot be unpacked: .*/dev/null/images"):
+        Asked(
+            CODE_EXECUTOR_ID=owner,
+            SANDBOX_ENGINE="oci",
+            SANDBOX_IMAGES_DIR="/dev/null/images",
+        )
 
 
 class TestLeftToItself:

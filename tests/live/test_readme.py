@@ -23,6 +23,7 @@ KEY_FILE = f"{DEFAULT_WORK_DIR}/secrets/api-key"
 """What the README names, and what is replaced by the running service's."""
 
 ID = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{21}(?![A-Za-z0-9_-])")
+TOKEN = re.compile(r'(?<="continuation_token": ")[^"]+')
 END = "--- end of a block ---"
 SHELL_TIMEOUT_S = 120
 
@@ -84,7 +85,9 @@ def comparable(answers: list[str]) -> list[str]:
         return numbers.setdefault(match[0], f"id {len(numbers) + 1}")
 
     return [
-        re.sub(r'("wall_time": )\d+', r"\g<1>0", ID.sub(numbered, _tidied(answer)))
+        TOKEN.sub(
+            "", re.sub(r'("wall_time": )\d+', r"\g<1>0", ID.sub(numbered, _tidied(answer)))
+        )
         for answer in answers
     ]
 
