@@ -123,9 +123,15 @@ class Supervisor:
             elif charge.restart_at is None:
                 self._plan_restart(charge)
             elif time.monotonic() >= charge.restart_at:
-                charge.restart_at = None
-                charge.started_at = time.monotonic()
-                charge.child.start()
+                self._start_again(charge)
+
+    def _start_again(self, charge: _Charge) -> None:
+        charge.restart_at = None
+        charge.started_at = time.monotonic()
+        try:
+            charge.child.start()
+        except OSError as fault:  # No process can be had, or no file for its log.
+            self._console.error(f"{charge.child.spec.name} cannot be started: {fault}")
 
     def _plan_restart(self, charge: _Charge) -> None:
         now = time.monotonic()

@@ -176,6 +176,7 @@ class TestDownload:
             "content-type": "text/csv",
             "content-disposition": "attachment; filename*=UTF-8''a.csv",
             "content-length": "4",
+            "x-content-type-options": "nosniff",
             "x-codeapi-execution-profile": "default",
         }
         assert answer.content == (b"1234" if method == "GET" else b"")

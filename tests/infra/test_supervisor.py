@@ -327,6 +327,35 @@ class TestSupervisor:
         ]
         assert pauses == ["0.01", "0.02", "0.04", "0.08"]
 
+    def test_one_that_cannot_be_started_is_tried_again(
+        self, make: Callable[..., ChildSpec], tmp_path: Path
+    ) -> None:
+        said = tmp_path / "said"
+        spec = make("api", SLEEPER)
+        with (
+            said.open("w") as stream,
+            Supervisor(Console(stream), first_pause_s=0.01) as supervisor,
+        ):
+            child = supervisor.start(spec)
+            assert child.pid is not None
+            assert eventually(has_said(spec, "up"))
+            spec.log.unlink()
+            spec.log.mkdir()
+            os.kill(child.pid, signal.SIGKILL)
+
+            def has_failed_twice() -> bool:
+                supervisor.tend()
+                return said.read_text().count("api cannot be started") == 2
+
+            assert eventually(has_failed_twice)
+            spec.log.rmdir()
+
+            def is_back() -> bool:
+                supervisor.tend()
+                return child.is_running()
+
+            assert eventually(is_back)
+
     def test_a_released_child_is_not_started_again(
         self, make: Callable[..., ChildSpec], quiet: Console
     ) -> None:
