@@ -139,8 +139,8 @@ class CeleryDispatcher(Dispatcher):
                 await self._send(request)
                 journey.sent()
                 meta = await self._outcome(expected, request)
-            except (asyncio.CancelledError, ExecutorLostError, BrokerUnavailableError):
-                # The client left, time is up, or executor or broker only seem dead.
+            except (asyncio.CancelledError, ExecutorLostError):
+                # The client left, time is up, or the executor only seems dead.
                 await self._producer.cancel(request.run_id)
                 raise
         return journey.told_in(_report(meta))
@@ -170,10 +170,23 @@ class CeleryDispatcher(Dispatcher):
             if self._executors.nobody_for_s() > NOBODY_GRACE_S:
                 await self._producer.cancel(request.run_id)
                 raise ExecutorsUnavailableError("no executor takes runs any more")
-            if self._executors.has_lost_any(since=sent_at):
+            if request.is_spare:
+                # Another API process, which knows nothing of ours, has runs in the slots that
+                # are kept; one may last for minutes. It waits with all others from now on, and
+                # still has the slot if that is free first.
+                request = request.model_copy(update={"is_spare": False})
+                await self._send_again(request)
+            elif self._executors.has_lost_any(since=sent_at):
                 logger.info("run %s may have gone with an executor: sent again", request.run_id)
-                await self._send(request)
+                await self._send_again(request)
                 sent_at = clock()
+
+    async def _send_again(self, request: RunRequest) -> None:
+        try:
+            await self._send(request)
+        except BrokerUnavailableError:  # Somebody may begin what it had before.
+            await self._producer.cancel(request.run_id)
+            raise
 
 
 @asynccontextmanager

@@ -100,12 +100,17 @@ def running_valkey(other_broker_url: str | None = None) -> Generator[Valkey, Non
 
 
 @contextmanager
-def running_worker(valkey: Valkey, instance_id: str) -> Generator[Worker, None, None]:
-    """Run an executor until the block ends; it has given a sign of life before it begins."""
+def running_worker(
+    valkey: Valkey, instance_id: str, *, spare: int = 0
+) -> Generator[Worker, None, None]:
+    """Run an executor until the block ends; it has given a sign of life before it begins.
+
+    It says that it has so many `spare` slots; others have taken them.
+    """
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "tests.api.stand_in_executor"),
-            *(valkey.broker_url, valkey.url, instance_id),
+            *(valkey.broker_url, valkey.url, instance_id, str(spare)),
         ],
         cwd=ROOT,
         stderr=subprocess.PIPE,

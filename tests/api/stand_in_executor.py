@@ -1,7 +1,10 @@
-"""`python -m tests.api.stand_in_executor BROKER_URL RESULT_URL NAME`: see `tests.api.broker`.
+"""`python -m tests.api.stand_in_executor BROKER_URL RESULT_URL NAME SPARE`.
+
+What `tests.api.broker` starts.
 
 Real Celery, real messages and signs of life; only the sandboxes are missing. What is done is
-what the run's code says.
+what the run's code says. It takes no spare runs, however many it says that it bears: as one
+whose spare slots have the runs of another API process.
 """
 
 import asyncio
@@ -34,7 +37,7 @@ CAPACITY = 8
 BEAT_S = 0.2
 TTL_S = 1
 
-broker_url, url, instance_id = sys.argv[1:]
+broker_url, url, instance_id, spare = sys.argv[1:]
 client = redis.Redis.from_url(url)
 cancelled: defaultdict[str, threading.Event] = defaultdict(threading.Event)
 """By the id of the run: one that has lost its executor is called off everywhere."""
@@ -97,6 +100,7 @@ def beat() -> None:
         ready_sandboxes=1,
         running=0,
         capacity=CAPACITY,
+        spare_capacity=int(spare),
     )
     while True:
         with suppress(redis.RedisError):  # It is away; the next beat is due anyway.

@@ -13,7 +13,7 @@ import pytest
 from api.celery_dispatch import CeleryDispatcher
 from api.dispatch import RunTimedOutError, TenantQueueFullError
 from api.turns import UNKNOWN_WINDOW
-from executor.messages import QUEUE_NAME, RunReport
+from executor.messages import QUEUE_NAME, SPARE_QUEUE_NAME, RunReport
 from tests.api.broker import Valkey, running_valkey, running_worker
 from tests.live.dispatching import (
     LIMITS,
@@ -72,9 +72,9 @@ class Flood:
 
 
 @asynccontextmanager
-async def flooded(valkey: Valkey) -> AsyncGenerator[Flood, None]:
+async def flooded(valkey: Valkey, *, spare: int = 0) -> AsyncGenerator[Flood, None]:
     """Give an executor that is busy with the first of 200 runs of one user."""
-    with running_worker(valkey, "busy"):
+    with running_worker(valkey, "busy", spare=spare):
         async with connected(valkey) as dispatcher:
             await dispatcher.run(make_request())  # The executor is known by its end.
             await begun(valkey)
@@ -88,11 +88,11 @@ async def flooded(valkey: Valkey) -> AsyncGenerator[Flood, None]:
             assert (await dispatcher.readiness()).waiting == 0
 
 
-async def are_sent(valkey: Valkey, count: int) -> None:
+async def are_sent(valkey: Valkey, count: int, *, queue: str = QUEUE_NAME) -> None:
     """Wait until the broker has so many that nobody has taken."""
     with closing(valkey.connect()) as client:
         await asyncio.to_thread(
-            eventually, lambda: client.llen(QUEUE_NAME) == count, f"{count} are sent"
+            eventually, lambda: client.llen(queue) == count, f"{count} are sent"
         )
 
 
@@ -122,6 +122,21 @@ class TestFlood:
 
         assert stdout_of(report) == "me"
         assert report.steps.turn > 0
+
+    async def test_where_others_have_the_spare_slot_it_waits_with_everybody(
+        self, valkey: Valkey
+    ) -> None:
+        async with flooded(valkey, spare=1) as flood:
+            request = make_request("echo", "me", tenant="another")
+            running = asyncio.create_task(flood.dispatcher.run(request))
+            await are_sent(valkey, 1, queue=SPARE_QUEUE_NAME)
+            await are_sent(valkey, EXCESS + 1)
+            await flood.let_go(EXCESS + 1)
+
+            assert request.run_id in await flood.begun(EXCESS + 1)
+            report = await running
+
+        assert stdout_of(report) == "me"
 
     async def test_the_broker_has_no_more_than_lie_ready(self, valkey: Valkey) -> None:
         async with flooded(valkey) as flood:
