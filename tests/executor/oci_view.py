@@ -1,5 +1,6 @@
 """What the host itself says of sandboxes without a container engine, for tests."""
 
+from contextlib import suppress
 from pathlib import Path
 
 HOME = "/run/code-command/executor-{owner}"
@@ -30,11 +31,11 @@ def cgroups_of(owner: str, name: str = "*") -> list[Path]:
 
 def processes_of(owner: str, name: str = "*") -> set[int]:
     """Return the process ids of what runs in them."""
-    return {
-        int(pid)
-        for folder in cgroups_of(owner, name)
-        for pid in (folder / "cgroup.procs").read_text().split()
-    }
+    found: set[int] = set()
+    for folder in cgroups_of(owner, name):
+        with suppress(OSError):  # It may be gone since it was listed.
+            found.update(map(int, (folder / "cgroup.procs").read_text().split()))
+    return found
 
 
 def limit_bytes(owner: str, name: str) -> int:

@@ -32,7 +32,9 @@ def test_without_an_endpoint_nothing_that_makes_or_sends_them_is_imported() -> N
 def test_where_it_is_not_installed_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
 
-    with pytest.raises(traces.TracesError, match=r"pip install -r requirements/traces\.txt"):
+    with pytest.raises(
+        traces.TracesError, match=r"pip install --require-hashes -r requirements/traces\.txt"
+    ):
         traces.set_up_traces("http://127.0.0.1:1", service="x")
 
 
