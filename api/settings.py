@@ -13,6 +13,7 @@ from api.rates import Rate, parse_rate
 from api.token_keys import load_token_keys
 from api.token_settings import TokenSettings
 from api.turns import QueueLimits
+from executor.redis_connection import require_places
 from telemetry.logs import LogFormat, LogLevel
 
 WELL_KNOWN_KEY = "code-command-dev-key"
@@ -145,16 +146,7 @@ class ApiSettings(TokenSettings):
 
     @model_validator(mode="after")
     def _results_have_a_place(self) -> Self:
-        if "://" not in self.broker_url.get_secret_value():
-            raise ValueError(
-                "BROKER_URL: must be a URL, such as redis://:PASSWORD@host:6379/0 or"
-                " amqp://USER:PASSWORD@host:5672//"
-            )
-        if not self.result_url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError(
-                "RESULT_BACKEND_URL: must be the redis:// URL of a Redis or Valkey server;"
-                " it is needed where BROKER_URL is not one"
-            )
+        require_places(self.broker_url.get_secret_value(), self.result_url)
         return self
 
     @property

@@ -8,6 +8,24 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
+def require_places(broker_url: str, result_url: str) -> None:
+    """See that both URLs are of a kind that runs and their results can go to.
+
+    Raises:
+        ValueError: One is not. The text names its variable.
+    """
+    if "://" not in broker_url:
+        raise ValueError(
+            "BROKER_URL: must be a URL, such as redis://:PASSWORD@host:6379/0 or"
+            " amqp://USER:PASSWORD@host:5672//"
+        )
+    if not result_url.startswith(REDIS_SCHEMES):
+        raise ValueError(
+            "RESULT_BACKEND_URL: must be the redis:// URL of a Redis or Valkey server;"
+            " it is needed where BROKER_URL is not one"
+        )
+
+
 def redis_at(url: str, *, timeout_s: float) -> Redis:
     """Return the Redis at `url`; it is connected to when there is something to ask.
 

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from executor.host_memory import total_memory
 from executor.left_behind import StateTerms
-from executor.redis_connection import REDIS_SCHEMES
+from executor.redis_connection import REDIS_SCHEMES, require_places
 from sandbox.supervisor.languages import LANGUAGES
 from storage.settings import StorageSettings
 from telemetry.logs import LogFormat, LogLevel
@@ -157,16 +157,7 @@ class ExecutorSettings(StorageSettings):
 
     @model_validator(mode="after")
     def _results_have_a_place(self) -> Self:
-        if "://" not in self.broker_url.get_secret_value():
-            raise ValueError(
-                "BROKER_URL: must be a URL, such as redis://:PASSWORD@host:6379/0 or"
-                " amqp://USER:PASSWORD@host:5672//"
-            )
-        if not self.result_url.startswith(REDIS_SCHEMES):
-            raise ValueError(
-                "RESULT_BACKEND_URL: must be the redis:// URL of a Redis or Valkey server;"
-                " it is needed where BROKER_URL is not one"
-            )
+        require_places(self.broker_url.get_secret_value(), self.result_url)
         return self
 
     @property
