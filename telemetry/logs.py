@@ -14,8 +14,8 @@ import structlog
 from structlog.typing import Processor
 
 LogFormat = Literal["auto", "json", "text"]
-LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 """`auto`: text if a person's terminal reads it, else JSON."""
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 FIELDS = ("outcome", "took_ms")
 """Named one by one: Celery gives a task's arguments as `extra`, which are users' programs."""

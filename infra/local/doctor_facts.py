@@ -78,9 +78,9 @@ class Facts:
     engine: Engine | None
     """`None` where none answers."""
     silence: str = ""
+    """Why it does not."""
     is_denied: bool = False
     """Whether there is one, and this user may not use it."""
-    """Why it does not."""
     sandbox_engine: SandboxEngine
     runtime: str
     kernel: Kernel
