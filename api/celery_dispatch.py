@@ -105,7 +105,8 @@ class CeleryDispatcher(Dispatcher):
         async with turns.turn(request.tenant, _user_of(request)) as is_spare:
             turn_ms = (time.perf_counter() - came) * 1000
             self._require_somebody()  # They may have gone meanwhile.
-            request = request.model_copy(update={"is_spare": is_spare})
+            if is_spare:
+                request = request.model_copy(update={"is_spare": True})
             return await self._attempt_twice(request, turn_ms)
 
     async def _attempt_twice(self, request: RunRequest, turn_ms: float) -> RunReport:

@@ -179,7 +179,7 @@ class Turns:
 
     def _call(self) -> None:
         """Give turns to those that are next, while there are any to give."""
-        while self._order.waiting and self._admit(self._order.first()):
-            called = self._order.next().called
-            if not called.done():  # Else its client leaves at this moment, and passes it on.
-                called.set_result(None)
+        while self._order.waiting and self._admit(waiter := self._order.first()):
+            self._order.call(waiter)
+            if not waiter.called.done():  # Else its client leaves just now, and passes it on.
+                waiter.called.set_result(None)

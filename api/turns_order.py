@@ -91,14 +91,10 @@ class TurnOrder(Generic[PlaceT]):
             branch = min(waiting, key=lambda each: each.out)
         return next(iter(branch.places))
 
-    def next(self) -> PlaceT:
-        """Give the place its turn that is next. Somebody must be waiting."""
-        place = self.first()
-        *_, (tenant, user) = self._way(place)
-        del tenant.branches[user].places[place]
-        self._count(place, waiting=-1)
+    def call(self, place: PlaceT) -> None:
+        """Give a place that waits its turn."""
+        self._forget(place)
         self.begin(place)
-        return place
 
     def is_idle(self, place: PlaceT) -> bool:
         """Whether the tenant of a place, which has not had its turn, has none out.
@@ -117,9 +113,7 @@ class TurnOrder(Generic[PlaceT]):
         if place.stage is Stage.OUT:
             self._count(place, out=-1)
         elif place.stage is Stage.WAITING:
-            *_, (tenant, user) = self._way(place)
-            del tenant.branches[user].places[place]
-            self._count(place, waiting=-1)
+            self._forget(place)
         place.stage = Stage.GONE
 
     def too_many(self, newest: PlaceT, *, of_its_tenant: bool) -> PlaceT:
@@ -142,6 +136,12 @@ class TurnOrder(Generic[PlaceT]):
             )
             own = own[1:]
         return next(reversed(branch.places))
+
+    def _forget(self, place: PlaceT) -> None:
+        """Take a place out of those that wait."""
+        *_, (tenant, user) = self._way(place)
+        del tenant.branches[user].places[place]
+        self._count(place, waiting=-1)
 
     def _way(self, place: PlaceT) -> Iterator[tuple[_Branch[PlaceT], str]]:
         """Give each branch on the way to a place, and the name of the next; make what lacks."""

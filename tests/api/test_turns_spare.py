@@ -7,14 +7,21 @@ from tests.api.turns_crowd import crowd, settled
 pytestmark = pytest.mark.anyio
 
 
-async def test_it_goes_at_once_to_a_tenant_who_has_nothing_out() -> None:
+@pytest.mark.parametrize(
+    "flooding",
+    [
+        "flood/f",
+        "acme/flood",  # A tenant who is alone: its users have it.
+    ],
+)
+async def test_it_goes_at_once_to_one_run_of_whoever_has_nothing_out(flooding: str) -> None:
     async with crowd(window=4, ready=2, spare=1) as here:
-        flood = await here.come(*["flood/f"] * 200)
+        flood = await here.come(*[flooding] * 200)
         one, another = await here.come("acme/ann", "acme/bob")
 
         assert sum(run.is_out for run in flood) == 6
         assert (one.is_out, one.is_spare) == (True, True)
-        assert not another.is_out, "acme has one out"
+        assert not another.is_out, "there is but one, and its tenant has it"
 
 
 async def test_nobody_needs_it_while_slots_are_free() -> None:
@@ -44,16 +51,6 @@ async def test_once_it_is_free_it_is_the_next_tenants_who_has_nothing_out() -> N
             (True, True),
             (False, False),
         ]
-
-
-async def test_where_one_tenant_is_alone_its_users_have_it() -> None:
-    async with crowd(window=4, ready=2, spare=1) as here:
-        flood = await here.come(*["acme/flood"] * 200)
-        ann, bob = await here.come("acme/ann", "acme/bob")
-
-        assert sum(run.is_out for run in flood) == 6
-        assert (ann.is_out, ann.is_spare) == (True, True)
-        assert not bob.is_out, "there is but one"
 
 
 async def test_made_up_users_do_not_have_it_beside_another_tenant() -> None:
