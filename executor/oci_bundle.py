@@ -107,7 +107,10 @@ def _mounts(policy: SandboxPolicy, assets: Path | None) -> list[dict[str, Any]]:
     mounts = [
         _mount("/proc", "proc", *inert),
         _mount("/dev", "tmpfs", "nosuid", "noexec", "strictatime", "mode=755", "size=65536k"),
-        _mount("/dev/pts", "devpts", *inert[:2], "newinstance", "ptmxmode=0666", _MOST_PTYS),
+        _mount(
+            *("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666"),
+            _MOST_PTYS,
+        ),
         _mount("/dev/shm", "tmpfs", *inert, "mode=1777", f"size={SHM_BYTES}"),  # noqa: S108 - the sandbox's own
         _mount("/sys", "sysfs", *inert, "ro"),
         # Java and others size themselves by it; the supervisor reads what the kernel killed.

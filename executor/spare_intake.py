@@ -55,8 +55,7 @@ def spare_intake(intake: Intake, *, shared: int, spare: int) -> type[bootsteps.S
                 ignore_errors(parent, self._consumer.cancel)
 
         def shutdown(self, parent: Any) -> None:
-            """Give the channel back."""
-            if self._consumer is not None:
-                ignore_errors(parent, self._consumer.close)
+            """As `stop`: the channel ends with its connection."""
+            self.stop(parent)
 
     return SpareIntake
